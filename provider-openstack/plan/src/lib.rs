@@ -1,1 +1,18 @@
+//! What to do next, decided from values in hand.
 //!
+//! Every controller of the provider asks a `plan` function of this crate: given what is wanted
+//! (`Want`, validated), what exists now (`Seen`) and the time, it answers a [`step::Decision`]:
+//! the next actions as data, and the status to publish. Nothing here performs I/O or reads a clock,
+//! so each decision can be replayed, tested with properties, and interrupted anywhere.
+//!
+//! - [`step`]: the shape of an answer
+//! - [`world`]: OpenStack's resources, cut down to what decisions need
+//! - [`names`], [`tags`], [`rules`]: how our resources are recognised in a cloud
+//! - [`conditions`]: conditions whose times change only with their status
+//! - `cluster`: network, router, security groups and API endpoint of a cluster
+
+pub mod conditions;
+pub mod names;
+pub mod step;
+pub mod tags;
+pub mod world;
