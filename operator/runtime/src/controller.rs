@@ -1,0 +1,402 @@
+//! The loop around a `reconcile`.
+//!
+//! It watches a kind and what belongs to it, keeps a store of each without `managedFields` (three
+//! quarters of an object's memory), calls `reconcile` for one object never twice at a time, and
+//! lets each object that fails wait for itself. An object that cannot be decoded is reported and
+//! left alone until it changes; the others go on.
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::{Stream, StreamExt};
+use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::runtime::controller::{Action, Config, Controller, Error as LoopError};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{PredicateConfig, WatchStreamExt, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+
+use crate::Shutdown;
+use crate::backoff::Backoff;
+use crate::events::Events;
+use crate::health::Health;
+use crate::metrics::{Controller as ControllerLabel, Metrics, Outcome};
+
+/// What all controllers of a process share.
+#[derive(Clone)]
+pub struct Kit {
+    /// The management cluster.
+    pub client: Client,
+    /// Only objects of this namespace; all when absent.
+    pub namespace: Option<String>,
+    /// Only objects whose label `cluster.x-k8s.io/watch-filter` has this value; all when absent.
+    pub watch_filter: Option<String>,
+    /// Reconciles at a time, for each controller. They never sleep, so a few dozen are plenty.
+    pub concurrency: u16,
+    /// The request to stop.
+    pub shutdown: Shutdown,
+    /// Where each watch says that its first list is in.
+    pub health: Health,
+    /// Where reconciles are counted.
+    pub metrics: Metrics,
+}
+
+/// What every kind under control is: namespaced, decodable, cheap enough to clone.
+pub trait Object:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + DeserializeOwned
+    + fmt::Debug
+    + Send
+    + Sync
+{
+}
+impl<K> Object for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + fmt::Debug
+        + Send
+        + Sync
+{
+}
+
+/// Namespace and name of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl Key {
+    /// The key of `namespace/name`.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+
+    /// The key of an object.
+    pub fn of<K: Resource>(object: &K) -> Self {
+        Self::new(object.namespace().unwrap_or_default(), object.name_any())
+    }
+
+    /// Reads what [`fmt::Display`] writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        text.split_once('/')
+            .map(|(namespace, name)| Self::new(namespace, name))
+    }
+
+    fn to_ref<K: Object>(&self) -> ObjectRef<DeserializeGuard<K>> {
+        ObjectRef::new(&self.name).within(&self.namespace)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// When to look at an object again, if nothing wakes it before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requeue {
+    /// Not until it, or something that it watches, changes.
+    OnChange,
+    /// After this time.
+    After(Duration),
+}
+
+/// An error of a reconcile.
+pub trait Retry: std::error::Error + Send + Sync + 'static {
+    /// When to try again; `None`, the default, is the backoff of the object (1 s to 5 min).
+    fn retry_after(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// The objects of a kind, as last seen by a watch.
+pub struct Cached<K: Object + 'static> {
+    store: Store<DeserializeGuard<K>>,
+}
+
+impl<K: Object + 'static> Clone for Cached<K> {
+    fn clone(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+        }
+    }
+}
+
+impl<K: Object + 'static> Cached<K> {
+    /// The object, if it is there and can be decoded.
+    #[must_use]
+    pub fn get(&self, key: &Key) -> Option<K> {
+        self.store
+            .get(&key.to_ref())
+            .and_then(|object| object.0.as_ref().ok().cloned())
+    }
+
+    /// All objects that `wanted` accepts. It looks at every object of the kind.
+    #[must_use]
+    pub fn list(&self, wanted: impl Fn(&K) -> bool) -> Vec<K> {
+        let decoded = |object: Arc<DeserializeGuard<K>>| {
+            object.0.as_ref().ok().filter(|k| wanted(k)).cloned()
+        };
+        self.store.state().into_iter().filter_map(decoded).collect()
+    }
+
+    /// A store that holds `objects` for ever, for tests of what reads it.
+    #[must_use]
+    pub fn fixed(objects: impl IntoIterator<Item = K>) -> Self {
+        let (store, mut writer) = reflector::store();
+        writer.apply_watcher_event(&watcher::Event::Init);
+        for object in objects {
+            writer.apply_watcher_event(&watcher::Event::InitApply(DeserializeGuard(Ok(object))));
+        }
+        writer.apply_watcher_event(&watcher::Event::InitDone);
+        Self { store }
+    }
+}
+
+/// A controller in the making: name the kind, what wakes it, and [`run`](Self::run) it.
+pub struct Loop<K: Object + 'static> {
+    name: &'static str,
+    kit: Kit,
+    controller: Controller<DeserializeGuard<K>>,
+    objects: Cached<K>,
+}
+
+impl<K: Object + 'static> Loop<K> {
+    /// Watches `K`. Its own status writes do not wake it.
+    #[must_use]
+    pub fn new(kit: &Kit, name: &'static str) -> Self {
+        let (store, writer) = reflector::store();
+        let objects = Cached {
+            store: store.clone(),
+        };
+        let trigger = watch::<K>(kit, kit.watch_filter.as_deref(), &objects, writer)
+            .applied_objects()
+            .predicate_filter(meaningful::<K>, PredicateConfig::default());
+        let config = Config::default().concurrency(kit.concurrency);
+        let controller = Controller::for_stream(trigger, store)
+            .with_config(config)
+            .graceful_shutdown_on(crate::stopped(kit.shutdown.clone()));
+        Self {
+            name,
+            kit: kit.clone(),
+            controller,
+            objects,
+        }
+    }
+
+    /// The objects under control.
+    #[must_use]
+    pub fn objects(&self) -> Cached<K> {
+        self.objects.clone()
+    }
+
+    /// Watches another kind; `wakes` says which objects a change of it concerns. Deletions count
+    /// as changes.
+    #[must_use]
+    pub fn watches<O, I>(self, wakes: impl Fn(&O) -> I + Send + Sync + 'static) -> (Self, Cached<O>)
+    where
+        O: Object + 'static,
+        I: IntoIterator<Item = Key>,
+    {
+        let (store, writer) = reflector::store();
+        let others = Cached { store };
+        let trigger = watch::<O>(&self.kit, None, &others, writer).touched_objects();
+        let to_refs = move |other: DeserializeGuard<O>| -> Vec<ObjectRef<DeserializeGuard<K>>> {
+            other
+                .0
+                .map(|other| wakes(&other).into_iter().map(|key| key.to_ref()).collect())
+                .unwrap_or_default()
+        };
+        let controller = self.controller.watches_stream(trigger, to_refs);
+        (Self { controller, ..self }, others)
+    }
+
+    /// Watches a kind that objects of `K` own.
+    #[must_use]
+    pub fn owns<O: Object + 'static>(self) -> (Self, Cached<O>) {
+        self.watches::<O, _>(owners::<K, O>)
+    }
+
+    /// Wakes the objects whose keys come out of `keys`.
+    #[must_use]
+    pub fn wakes(self, keys: impl Stream<Item = Key> + Send + 'static) -> Self {
+        let controller = self.controller.reconcile_on(keys.map(|key| key.to_ref()));
+        Self { controller, ..self }
+    }
+
+    /// Reconciles until the process is asked to stop; reconciles that run then are finished.
+    pub async fn run<C, F, Fut, E>(self, context: Arc<C>, reconcile: F)
+    where
+        C: Send + Sync + 'static,
+        F: Fn(Arc<K>, Arc<C>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Requeue, E>> + Send + 'static,
+        E: Retry,
+    {
+        let name = self.name;
+        let work = Arc::new(Work {
+            name,
+            events: Events::new(self.kit.client.clone(), name),
+            metrics: self.kit.metrics.clone(),
+            backoff: Backoff::default(),
+            reconcile,
+            context,
+        });
+        let report = |result| {
+            // A reconcile's own error was reported with its object; a vanished object is no news.
+            if let Err(error @ (LoopError::QueueError(_) | LoopError::RunnerError(_))) = result {
+                tracing::warn!(controller = name, %error, "watch failed, trying again");
+            }
+            std::future::ready(())
+        };
+        self.controller
+            .run(one, failed, work)
+            .for_each(report)
+            .await;
+    }
+}
+
+struct Work<C, F> {
+    name: &'static str,
+    events: Events,
+    metrics: Metrics,
+    backoff: Backoff<Key>,
+    reconcile: F,
+    context: Arc<C>,
+}
+
+impl<C, F> Work<C, F> {
+    fn count(&self, outcome: &'static str, since: Instant) {
+        let controller = self.name;
+        let counts = &self.metrics.controllers;
+        counts
+            .reconciles
+            .get_or_create(&Outcome {
+                controller,
+                outcome,
+            })
+            .inc();
+        counts
+            .seconds
+            .get_or_create(&ControllerLabel { controller })
+            .observe(since.elapsed().as_secs_f64());
+    }
+}
+
+async fn one<K, C, F, Fut, E>(
+    object: Arc<DeserializeGuard<K>>,
+    work: Arc<Work<C, F>>,
+) -> Result<Action, E>
+where
+    K: Object,
+    F: Fn(Arc<K>, Arc<C>) -> Fut,
+    Fut: Future<Output = Result<Requeue, E>>,
+    E: Retry,
+{
+    let since = Instant::now();
+    let object = match &object.0 {
+        Ok(object) => Arc::new(object.clone()),
+        Err(invalid) => {
+            work.count("undecodable", since);
+            let note = format!("cannot be read, and is left alone until it changes: {invalid}");
+            work.events.warning(&*object, "Undecodable", note).await;
+            return Ok(Action::await_change());
+        }
+    };
+    let key = Key::of(&*object);
+    let result = (work.reconcile)(object, work.context.clone()).await;
+    work.count(if result.is_ok() { "success" } else { "error" }, since);
+    let requeue = result?;
+    work.backoff.forget(&key);
+    Ok(match requeue {
+        Requeue::OnChange => Action::await_change(),
+        Requeue::After(wait) => Action::requeue(wait),
+    })
+}
+
+fn failed<K, C, F, E>(object: Arc<DeserializeGuard<K>>, error: &E, work: Arc<Work<C, F>>) -> Action
+where
+    K: Object,
+    E: Retry,
+{
+    let key = Key::of(&*object);
+    let wait = work.backoff.failed(key.clone());
+    let wait = error.retry_after().unwrap_or(wait);
+    tracing::warn!(controller = work.name, object = %key, %error, retry_in = ?wait, "reconcile failed");
+    Action::requeue(wait)
+}
+
+fn watch<K: Object + 'static>(
+    kit: &Kit,
+    filter: Option<&str>,
+    objects: &Cached<K>,
+    writer: reflector::store::Writer<DeserializeGuard<K>>,
+) -> impl Stream<Item = Result<watcher::Event<DeserializeGuard<K>>, watcher::Error>> + Send + 'static
+{
+    let api: Api<DeserializeGuard<K>> = match &kit.namespace {
+        Some(namespace) => Api::namespaced(kit.client.clone(), namespace),
+        None => Api::all(kit.client.clone()),
+    };
+    let mut config = watcher::Config::default();
+    if let Some(value) = filter {
+        config = config.labels(&format!("cluster.x-k8s.io/watch-filter={value}"));
+    }
+    let gate = kit.health.gate(format!("watch {}", K::kind(&())));
+    let store = objects.store.clone();
+    tokio::spawn(async move {
+        if store.wait_until_ready().await.is_ok() {
+            gate.open();
+        }
+    });
+    watcher(api, config)
+        .modify(|object| object.meta_mut().managed_fields = None)
+        .reflect(writer)
+}
+
+/// Two states of an object with the same value are the same to a controller: only the status
+/// differs, and that is its own doing.
+fn meaningful<K: Object>(object: &DeserializeGuard<K>) -> Option<u64> {
+    let meta = object.meta();
+    let mut hasher = DefaultHasher::new();
+    (
+        &meta.uid,
+        meta.generation,
+        &meta.finalizers,
+        &meta.labels,
+        &meta.annotations,
+    )
+        .hash(&mut hasher);
+    meta.deletion_timestamp
+        .as_ref()
+        .map(|time| time.0)
+        .hash(&mut hasher);
+    for owner in meta.owner_references.iter().flatten() {
+        (&owner.uid, owner.controller).hash(&mut hasher);
+    }
+    Some(hasher.finish())
+}
+
+fn owners<K: Object, O: Object>(object: &O) -> Vec<Key> {
+    let namespace = object.namespace().unwrap_or_default();
+    let (kind, group) = (K::kind(&()), K::group(&()));
+    let ours =
+        |api_version: &str| api_version.split_once('/').map_or("", |(group, _)| group) == group;
+    let owners = object
+        .owner_references()
+        .iter()
+        .filter(|owner| owner.kind == kind && ours(&owner.api_version));
+    owners
+        .map(|owner| Key::new(&namespace, &owner.name))
+        .collect()
+}
