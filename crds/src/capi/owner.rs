@@ -1,0 +1,61 @@
+//! What labels, annotations and owner references say about an object.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+
+use super::{Cluster, names};
+
+/// The owner of the given kind of Cluster API's group, whatever the version.
+fn owner<'a>(meta: &'a ObjectMeta, kind: &str) -> Option<&'a OwnerReference> {
+    let is_capi = |api_version: &str| {
+        api_version
+            .split_once('/')
+            .is_some_and(|(group, _)| group == names::GROUP)
+    };
+    meta.owner_references
+        .iter()
+        .flatten()
+        .find(|o| o.kind == kind && is_capi(&o.api_version))
+}
+
+/// Name of the Cluster that owns the object, in the same namespace.
+pub fn owner_cluster_name(meta: &ObjectMeta) -> Option<&str> {
+    owner(meta, "Cluster").map(|o| o.name.as_str())
+}
+
+/// Name of the Machine that owns the object, in the same namespace.
+pub fn owner_machine(meta: &ObjectMeta) -> Option<&str> {
+    owner(meta, "Machine").map(|o| o.name.as_str())
+}
+
+/// Name of the Cluster that the object is labelled with.
+pub fn cluster_name(meta: &ObjectMeta) -> Option<&str> {
+    label(meta, names::CLUSTER_NAME_LABEL)
+}
+
+/// The object is of the control plane.
+pub fn is_control_plane(meta: &ObjectMeta) -> bool {
+    label(meta, names::CONTROL_PLANE_LABEL).is_some()
+}
+
+/// Nothing of the object is to be changed: by its annotation, or by its Cluster.
+pub fn is_paused(cluster: Option<&Cluster>, meta: &ObjectMeta) -> bool {
+    annotation(meta, names::PAUSED_ANNOTATION).is_some() || cluster.is_some_and(|c| c.spec.paused)
+}
+
+/// Something else provides the infrastructure.
+pub fn is_externally_managed(meta: &ObjectMeta) -> bool {
+    annotation(meta, names::MANAGED_BY_ANNOTATION).is_some()
+}
+
+/// The object is ours to handle. Without a filter, every object is.
+pub fn matches_watch_filter(meta: &ObjectMeta, filter: Option<&str>) -> bool {
+    filter.is_none_or(|filter| label(meta, names::WATCH_FILTER_LABEL) == Some(filter))
+}
+
+fn label<'a>(meta: &'a ObjectMeta, key: &str) -> Option<&'a str> {
+    meta.labels.as_ref()?.get(key).map(String::as_str)
+}
+
+fn annotation<'a>(meta: &'a ObjectMeta, key: &str) -> Option<&'a str> {
+    meta.annotations.as_ref()?.get(key).map(String::as_str)
+}

@@ -1,0 +1,89 @@
+//! Types and reasons of conditions. The strings are CAPO's.
+
+use crate::names::names;
+
+names! {
+    /// What a condition is about.
+    ConditionType {
+        /// The whole object works. On OpenStackCluster, OpenStackMachine.
+        Ready = "Ready",
+        /// Network and subnets. On OpenStackCluster.
+        NetworkReady = "NetworkReady",
+        /// Router and its interfaces. On OpenStackCluster.
+        RouterReady = "RouterReady",
+        /// Managed security groups and their rules. On OpenStackCluster.
+        SecurityGroupsReady = "SecurityGroupsReady",
+        /// Load balancer, floating IP or fixed address of the API. On OpenStackCluster.
+        APIEndpointReady = "APIEndpointReady",
+        /// The credentials work. On OpenStackCluster, OpenStackMachine, OpenStackServer.
+        OpenStackAuthenticationSucceeded = "OpenStackAuthenticationSucceeded",
+        /// The server is active. On OpenStackMachine, OpenStackServer.
+        InstanceReady = "InstanceReady",
+        /// The control plane node gets API traffic. On OpenStackMachine.
+        APIServerIngressReady = "APIServerIngressReady",
+        /// The floating IP from the pool is attached. On OpenStackServer.
+        FloatingAddressFromPoolReady = "FloatingAddressFromPoolReady",
+        /// Reconciling is switched off. On all.
+        Paused = "Paused",
+    }
+}
+
+names! {
+    /// Why a condition has its status.
+    Reason {
+        /// All is well: the reason of every condition that is True.
+        Ready = "Ready",
+        /// OpenStack could not be reached, or refused. The message says what and why.
+        OpenStackError = "OpenStackError",
+        /// The identity reference may not be used from this namespace.
+        IdentityAccessDenied = "IdentityAccessDenied",
+        /// The credentials are missing, incomplete or wrong.
+        IdentityInvalid = "IdentityInvalid",
+        /// The spec contradicts itself or names what does not exist.
+        InvalidSpec = "InvalidSpec",
+        /// Something is still being made.
+        Progressing = "Progressing",
+        /// The object is being deleted.
+        Deleting = "Deleting",
+        /// Reconciling is switched off.
+        Paused = "Paused",
+        /// Reconciling is not switched off.
+        NotPaused = "NotPaused",
+
+        /// The network could not be found or made.
+        NetworkCreateFailed = "NetworkCreateFailed",
+        /// A subnet could not be found or made.
+        SubnetCreateFailed = "SubnetCreateFailed",
+        /// The router could not be found or made.
+        RouterCreateFailed = "RouterCreateFailed",
+        /// A security group or rule could not be made.
+        SecurityGroupCreateFailed = "SecurityGroupCreateFailed",
+        /// The API endpoint could not be made.
+        APIEndpointConfigFailed = "APIEndpointConfigFailed",
+
+        /// The OpenStackCluster is not provisioned yet.
+        WaitingForClusterInfrastructure = "WaitingForClusterInfrastructure",
+        /// The bootstrap provider has not written the user data yet.
+        WaitingForBootstrapData = "WaitingForBootstrapData",
+        /// Something that the server refers to does not exist yet.
+        DependencyFailed = "DependencyFailed",
+        /// A port could not be made.
+        PortCreateFailed = "PortCreateFailed",
+        /// The server is being built.
+        InstanceNotReady = "InstanceNotReady",
+        /// The server was there and is gone.
+        InstanceNotFound = "InstanceNotFound",
+        /// Nova refused to create the server.
+        InstanceCreateFailed = "InstanceCreateFailed",
+        /// The server is in a state that it does not leave by itself.
+        InstanceStateError = "InstanceStateError",
+        /// The server was deleted behind our back.
+        InstanceDeleted = "InstanceDeleted",
+        /// The server could not be deleted.
+        InstanceDeleteFailed = "InstanceDeleteFailed",
+        /// The load balancer's member could not be made.
+        LoadBalancerMemberError = "LoadBalancerMemberError",
+        /// The floating IP could not be attached.
+        FloatingIPError = "FloatingIPError",
+    }
+}

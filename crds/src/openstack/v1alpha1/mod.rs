@@ -1,0 +1,5 @@
+//! Version `v1alpha1`: kinds that are younger than the others.
+
+mod server;
+
+pub use server::*;

@@ -1,0 +1,135 @@
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Resource;
+use crate::schema;
+use crate::stacks::conditions::Condition;
+
+/// The add-ons of one Cluster. The spec is written by the operator, not by users.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[kube(
+    group = "clusterstack.x-k8s.io",
+    version = "v1alpha1",
+    kind = "ClusterAddon",
+    namespaced,
+    status = "ClusterAddonStatus",
+    derive = "Default",
+    derive = "PartialEq",
+    shortname = "caddon",
+    doc = "The add-ons of a Cluster.",
+    printcolumn(
+        name = "Cluster",
+        type_ = "string",
+        json_path = ".metadata.ownerReferences[?(@.kind==\"Cluster\")].name",
+        description = "Cluster that has the add-ons"
+    ),
+    printcolumn(
+        name = "Hook",
+        type_ = "string",
+        json_path = ".spec.hook",
+        description = "Hook that is being served"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "boolean",
+        json_path = ".status.ready",
+        description = "All add-ons are applied"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "Time since creation"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason",
+        description = "Why it is not ready, in one word"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        description = "Why it is not ready"
+    )
+)]
+pub struct ClusterAddonSpec {
+    /// The ClusterClass whose add-ons were applied last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_stack: Option<String>,
+    /// Version of the add-ons, with dashes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The hook to serve. Set by the hook server, cleared when it is served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hook: Option<String>,
+    /// The Cluster.
+    #[schemars(schema_with = "schema::object_reference")]
+    pub cluster_ref: ObjectReference,
+}
+
+/// What was made of the add-ons.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClusterAddonStatus {
+    /// Objects that were applied to the workload cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<Resource>,
+    /// The stages of the hook that is being served.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageStatus>,
+    /// All add-ons are applied.
+    #[serde(default)]
+    pub ready: bool,
+    /// See [`crate::stacks::conditions`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
+/// How far a stage is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StageStatus {
+    /// Name of the stage: the folder of its chart.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// `apply` or `delete`, see [`StageAction`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub action: String,
+    /// How far it is, see [`StagePhase`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub phase: String,
+    /// What is awaited, or went wrong. An extension: the Cluster Stack Operator has no such field.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+crate::names::names! {
+    /// What a stage does with its chart.
+    StageAction {
+        /// Apply its objects.
+        Apply = "apply",
+        /// Delete its objects.
+        Delete = "delete",
+    }
+}
+
+crate::names::names! {
+    /// How far a stage is.
+    StagePhase {
+        /// Nothing is known yet.
+        None = "",
+        /// Its turn has not come.
+        Pending = "Pending",
+        /// Its precondition does not hold yet.
+        WaitingForPreCondition = "waitingForPreCondition",
+        /// Objects are being applied or deleted.
+        ApplyingOrDeleting = "applyingOrDeleting",
+        /// Its postcondition does not hold yet.
+        WaitingForPostCondition = "waitingForPostCondition",
+        /// Done.
+        Done = "done",
+    }
+}
