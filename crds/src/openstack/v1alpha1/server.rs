@@ -25,30 +25,10 @@ use crate::schema;
     shortname = "oss",
     category = "cluster-api",
     doc = "A server in OpenStack.",
-    printcolumn(
-        name = "InstanceState",
-        type_ = "string",
-        json_path = ".status.instanceState",
-        description = "State of the server in Nova"
-    ),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.ready",
-        description = "The server is active"
-    ),
-    printcolumn(
-        name = "InstanceID",
-        type_ = "string",
-        json_path = ".status.instanceID",
-        description = "UUID of the server"
-    ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp",
-        description = "Time since creation"
-    )
+    printcolumn = r#"{"name": "InstanceState", "type": "string", "jsonPath": ".status.instanceState"}"#,
+    printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.ready"}"#,
+    printcolumn = r#"{"name": "InstanceID", "type": "string", "jsonPath": ".status.instanceID"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[schemars(extend("x-kubernetes-validations" = [{
     "rule": "(has(self.flavor) || has(self.flavorID))",

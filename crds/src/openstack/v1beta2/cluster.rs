@@ -21,37 +21,11 @@ use crate::schema;
     shortname = "osc",
     category = "cluster-api",
     doc = "The OpenStack infrastructure of a Cluster.",
-    printcolumn(
-        name = "Cluster",
-        type_ = "string",
-        json_path = ".metadata.labels.cluster\\.x-k8s\\.io/cluster-name",
-        description = "Cluster that owns this object"
-    ),
-    printcolumn(
-        name = "Network",
-        type_ = "string",
-        json_path = ".status.network.id",
-        description = "Network of the nodes"
-    ),
-    printcolumn(
-        name = "Endpoint",
-        type_ = "string",
-        json_path = ".spec.controlPlaneEndpoint.host",
-        description = "Host of the API endpoint",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Bastion IP",
-        type_ = "string",
-        json_path = ".status.bastion.floatingIP",
-        description = "Floating IP of the bastion"
-    ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp",
-        description = "Time since creation"
-    )
+    printcolumn = r#"{"name": "Cluster", "type": "string", "jsonPath": ".metadata.labels.cluster\\.x-k8s\\.io/cluster-name"}"#,
+    printcolumn = r#"{"name": "Network", "type": "string", "jsonPath": ".status.network.id"}"#,
+    printcolumn = r#"{"name": "Endpoint", "type": "string", "jsonPath": ".spec.controlPlaneEndpoint.host", "priority": 1}"#,
+    printcolumn = r#"{"name": "Bastion IP", "type": "string", "jsonPath": ".status.bastion.floatingIP"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[schemars(extend("x-kubernetes-validations" = [
     {

@@ -20,42 +20,12 @@ use crate::stacks::conditions::Condition;
     derive = "PartialEq",
     shortname = "caddon",
     doc = "The add-ons of a Cluster.",
-    printcolumn(
-        name = "Cluster",
-        type_ = "string",
-        json_path = ".metadata.ownerReferences[?(@.kind==\"Cluster\")].name",
-        description = "Cluster that has the add-ons"
-    ),
-    printcolumn(
-        name = "Hook",
-        type_ = "string",
-        json_path = ".spec.hook",
-        description = "Hook that is being served"
-    ),
-    printcolumn(
-        name = "Ready",
-        type_ = "boolean",
-        json_path = ".status.ready",
-        description = "All add-ons are applied"
-    ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp",
-        description = "Time since creation"
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].reason",
-        description = "Why it is not ready, in one word"
-    ),
-    printcolumn(
-        name = "Message",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].message",
-        description = "Why it is not ready"
-    )
+    printcolumn = r#"{"name": "Cluster", "type": "string", "jsonPath": ".metadata.ownerReferences[?(@.kind==\"Cluster\")].name"}"#,
+    printcolumn = r#"{"name": "Hook", "type": "string", "jsonPath": ".spec.hook"}"#,
+    printcolumn = r#"{"name": "Ready", "type": "boolean", "jsonPath": ".status.ready"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason"}"#,
+    printcolumn = r#"{"name": "Message", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].message"}"#
 )]
 pub struct ClusterAddonSpec {
     /// The ClusterClass whose add-ons were applied last.

@@ -19,66 +19,16 @@ use crate::stacks::conditions::Condition;
     derive = "PartialEq",
     shortname = "csk",
     doc = "A subscription to the releases of a cluster stack.",
-    printcolumn(
-        name = "Provider",
-        type_ = "string",
-        json_path = ".spec.provider",
-        description = "Provider of the stack"
-    ),
-    printcolumn(
-        name = "ClusterStack",
-        type_ = "string",
-        json_path = ".spec.name",
-        description = "Name of the stack"
-    ),
-    printcolumn(
-        name = "K8s",
-        type_ = "string",
-        json_path = ".spec.kubernetesVersion",
-        description = "Kubernetes minor version"
-    ),
-    printcolumn(
-        name = "Channel",
-        type_ = "string",
-        json_path = ".spec.channel",
-        description = "Release channel"
-    ),
-    printcolumn(
-        name = "Autosubscribe",
-        type_ = "string",
-        json_path = ".spec.autoSubscribe",
-        description = "New releases are taken by themselves"
-    ),
-    printcolumn(
-        name = "Usable",
-        type_ = "string",
-        json_path = ".status.usableVersions",
-        description = "Versions that clusters can use"
-    ),
-    printcolumn(
-        name = "Latest",
-        type_ = "string",
-        json_path = ".status.latestRelease",
-        description = "Newest version that clusters can use"
-    ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp",
-        description = "Time since creation"
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].reason",
-        description = "Why it is not ready, in one word"
-    ),
-    printcolumn(
-        name = "Message",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].message",
-        description = "Why it is not ready"
-    )
+    printcolumn = r#"{"name": "Provider", "type": "string", "jsonPath": ".spec.provider"}"#,
+    printcolumn = r#"{"name": "ClusterStack", "type": "string", "jsonPath": ".spec.name"}"#,
+    printcolumn = r#"{"name": "K8s", "type": "string", "jsonPath": ".spec.kubernetesVersion"}"#,
+    printcolumn = r#"{"name": "Channel", "type": "string", "jsonPath": ".spec.channel"}"#,
+    printcolumn = r#"{"name": "Autosubscribe", "type": "string", "jsonPath": ".spec.autoSubscribe"}"#,
+    printcolumn = r#"{"name": "Usable", "type": "string", "jsonPath": ".status.usableVersions"}"#,
+    printcolumn = r#"{"name": "Latest", "type": "string", "jsonPath": ".status.latestRelease"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason"}"#,
+    printcolumn = r#"{"name": "Message", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].message"}"#
 )]
 pub struct ClusterStackSpec {
     /// Provider, for example `openstack`. Immutable.

@@ -20,36 +20,11 @@ use crate::stacks::conditions::Condition;
     derive = "PartialEq",
     shortname = "cskr",
     doc = "A release of a cluster stack, and the ClusterClass made of it.",
-    printcolumn(
-        name = "K8s Version",
-        type_ = "string",
-        json_path = ".status.kubernetesVersion",
-        description = "Kubernetes version of the release"
-    ),
-    printcolumn(
-        name = "Ready",
-        type_ = "boolean",
-        json_path = ".status.ready",
-        description = "Clusters can use it"
-    ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp",
-        description = "Time since creation"
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].reason",
-        description = "Why it is not ready, in one word"
-    ),
-    printcolumn(
-        name = "Message",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].message",
-        description = "Why it is not ready"
-    )
+    printcolumn = r#"{"name": "K8s Version", "type": "string", "jsonPath": ".status.kubernetesVersion"}"#,
+    printcolumn = r#"{"name": "Ready", "type": "boolean", "jsonPath": ".status.ready"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason"}"#,
+    printcolumn = r#"{"name": "Message", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].message"}"#
 )]
 pub struct ClusterStackReleaseSpec {
     /// The provider's release object. Absent if the stack needs none.
