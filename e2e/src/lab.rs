@@ -1,12 +1,14 @@
 //! One lab: its name, its folders and what it says while it works.
 
 use std::{
-    env, fmt, fs,
+    env, fmt,
+    fs::{self, File},
     path::{Path, PathBuf},
     time::Instant,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use nix::fcntl::{Flock, FlockArg};
 
 use crate::progress::Progress;
 
@@ -66,6 +68,17 @@ impl Lab {
         // A folder that cannot be made shows at the first write into it, with a better message than this could give.
         let _ = fs::create_dir_all(&dir);
         dir
+    }
+
+    /// Held while a command changes the lab; freed when its process ends, however that happens.
+    ///
+    /// # Errors
+    /// Another command holds it.
+    pub fn lock(&self) -> Result<Flock<File>> {
+        let path = self.dir.join("lock");
+        let file = File::create(&path).with_context(|| path.display().to_string())?;
+        Flock::lock(file, FlockArg::LockExclusiveNonblock)
+            .map_err(|(_, e)| anyhow!("another `cargo lab` works on lab {}: {e}", self.name))
     }
 
     /// One line for whoever watches.

@@ -144,6 +144,19 @@ impl Lab {
         })
     }
 
+    /// Log files of a part, by name.
+    pub fn logs(&self, part: &str) -> Vec<PathBuf> {
+        let files = fs::read_dir(self.dir.join(part).join("log"))
+            .into_iter()
+            .flatten();
+        let mut logs: Vec<_> = files
+            .filter_map(|f| Some(f.ok()?.path()))
+            .filter(|p| p.is_file())
+            .collect();
+        logs.sort();
+        logs
+    }
+
     /// Log file of a process.
     pub fn log(&self, part: &str, name: &str) -> PathBuf {
         self.part_dir(&format!("{part}/log"))
@@ -262,6 +275,24 @@ pub fn pids() -> impl Iterator<Item = Pid> {
             .ok()
             .map(Pid::from_raw)
     })
+}
+
+/// This process and those that led to it, up to init.
+pub fn ancestors() -> Vec<Pid> {
+    let parent = |pid: Pid| -> Option<Pid> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(") ")?
+            .1
+            .split(' ')
+            .nth(1)?
+            .parse()
+            .ok()
+            .map(Pid::from_raw)
+    };
+    std::iter::successors(Some(Pid::this()), |pid| {
+        parent(*pid).filter(|p| p.as_raw() > 0)
+    })
+    .collect()
 }
 
 fn pss(pid: Pid) -> Option<u64> {

@@ -1,8 +1,23 @@
-//! The parts of the lab, in the order of their names' first use.
+//! The parts of the lab.
+
+pub mod capi;
+pub mod management;
+pub mod manifests;
+
+use anyhow::{Result, anyhow};
 
 use crate::part::Part;
 
-/// All parts; the order is the one of `status`.
+/// All parts, in the order of `status`.
 pub fn all() -> Vec<Box<dyn Part>> {
-    vec![]
+    vec![Box::new(management::Management), Box::new(capi::ClusterApi)]
+}
+
+/// The part of this name.
+pub fn find(name: &str) -> Result<Box<dyn Part>> {
+    let known: Vec<_> = all().iter().map(|p| p.name()).collect();
+    all()
+        .into_iter()
+        .find(|p| p.name() == name)
+        .ok_or_else(|| anyhow!("no part is called {name}; there are {}", known.join(", ")))
 }
