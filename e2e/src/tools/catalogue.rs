@@ -83,13 +83,13 @@ pub const MODULES: &[Module] = &[
             ("sigs.k8s.io/cluster-api/version.gitTreeState", "clean"),
         ],
         tools: &[
-            go("cluster-api-core", "sigs.k8s.io/cluster-api/core"),
+            go("capi-core", "sigs.k8s.io/cluster-api/core"),
             go(
-                "cluster-api-bootstrap-kubeadm",
+                "capi-kubeadm-bootstrap",
                 "sigs.k8s.io/cluster-api/bootstrap/kubeadm",
             ),
             go(
-                "cluster-api-controlplane-kubeadm",
+                "capi-kubeadm-control-plane",
                 "sigs.k8s.io/cluster-api/controlplane/kubeadm",
             ),
         ],
