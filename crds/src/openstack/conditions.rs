@@ -35,12 +35,10 @@ names! {
         Ready = "Ready",
         /// OpenStack could not be reached, or refused. The message says what and why.
         OpenStackError = "OpenStackError",
-        /// The identity reference may not be used from this namespace.
-        IdentityAccessDenied = "IdentityAccessDenied",
-        /// The credentials are missing, incomplete or wrong.
-        IdentityInvalid = "IdentityInvalid",
+        /// The credentials are missing, incomplete, wrong, or not for this namespace.
+        OpenStackAuthenticationFailed = "OpenStackAuthenticationFailed",
         /// The spec contradicts itself or names what does not exist.
-        InvalidSpec = "InvalidSpec",
+        InvalidMachineSpec = "InvalidMachineSpec",
         /// Something is still being made.
         Progressing = "Progressing",
         /// The object is being deleted.
@@ -83,7 +81,11 @@ names! {
         InstanceDeleteFailed = "InstanceDeleteFailed",
         /// The load balancer's member could not be made.
         LoadBalancerMemberError = "LoadBalancerMemberError",
-        /// The floating IP could not be attached.
+        /// The floating IP could not be made or attached.
         FloatingIPError = "FloatingIPError",
+        /// The pool has not given an address yet.
+        WaitingForIPAMProvider = "WaitingForIPAMProvider",
+        /// No port of the server is behind the pool's network.
+        UnableToFindFloatingIPNetwork = "UnableToFindFloatingIPNetwork",
     }
 }

@@ -14,3 +14,11 @@ pub const IP_CLAIM_FINALIZER: &str = "openstackmachine.infrastructure.cluster.x-
 
 /// Value of the label `cluster.x-k8s.io/provider` on what the provider ships.
 pub const PROVIDER: &str = "infrastructure-openstack";
+/// Contracts of Cluster API that the kinds keep, with the version that keeps them. Label of CRDs.
+///
+/// As CAPO has them, on the v1alpha1 kinds too. Cluster API takes the newest contract that it
+/// knows, so that naming a version that is not served yet does no harm.
+pub const CONTRACTS: [(&str, &str); 2] = [
+    ("cluster.x-k8s.io/v1beta1", "v1beta1"),
+    ("cluster.x-k8s.io/v1beta2", "v1beta2"),
+];

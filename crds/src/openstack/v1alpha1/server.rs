@@ -82,11 +82,15 @@ pub struct OpenStackServerSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub availability_zone: Option<String>,
     /// An OpenStackFloatingIPPool that gives the server a floating IP.
-    #[serde(rename = "floatingIPPoolRef", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "floatingIPPoolRef",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(schema_with = "schema::typed_local_object_reference")]
     pub floating_ip_pool_ref: Option<TypedLocalObjectReference>,
     /// Secret with the user data, under the key `value`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::local_object_reference")]
     pub user_data_ref: Option<LocalObjectReference>,
     /// Further hints to Nova's scheduler.
@@ -98,10 +102,11 @@ pub struct OpenStackServerSpec {
 /// What was found or made for a server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("required" = ["ready"]))]
 pub struct OpenStackServerStatus {
     /// The server is active.
     #[serde(default)]
-    #[schemars(required, extend("default" = false))]
+    #[schemars(extend("default" = false))]
     pub ready: bool,
     /// UUID of the server.
     #[serde(rename = "instanceID", skip_serializing_if = "Option::is_none")]

@@ -1,8 +1,11 @@
+use std::collections::BTreeMap;
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{OpenStackClusterSpec, TemplateMetadata};
+use super::OpenStackClusterSpec;
+use crate::schema;
 
 /// A template that a ClusterClass makes OpenStackClusters from.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,4 +33,16 @@ pub struct OpenStackClusterTemplateResource {
     pub metadata: Option<TemplateMetadata>,
     /// The spec.
     pub spec: OpenStackClusterSpec,
+}
+
+/// Labels and annotations that a template passes on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = schema::not_empty)]
+pub struct TemplateMetadata {
+    /// Labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
 }

@@ -73,7 +73,11 @@ pub struct OpenStackMachineSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity_ref: Option<OpenStackIdentityReference>,
     /// An OpenStackFloatingIPPool that gives the server a floating IP.
-    #[serde(rename = "floatingIPPoolRef", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "floatingIPPoolRef",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(schema_with = "schema::typed_local_object_reference")]
     pub floating_ip_pool_ref: Option<TypedLocalObjectReference>,
     /// Further hints to Nova's scheduler.

@@ -31,23 +31,8 @@ pub struct OpenStackMachineTemplateSpec {
 /// What an OpenStackMachine gets from its template.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OpenStackMachineTemplateResource {
-    /// Labels and annotations.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<TemplateMetadata>,
     /// The spec.
     pub spec: OpenStackMachineSpec,
-}
-
-/// Labels and annotations that a template passes on.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(transform = schema::not_empty)]
-pub struct TemplateMetadata {
-    /// Labels.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
-    /// Annotations.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: BTreeMap<String, String>,
 }
 
 /// What the cluster autoscaler needs to scale from zero.

@@ -56,7 +56,7 @@ pub struct ClusterStackSpec {
     #[schemars(extend("default" = false))]
     pub no_provider: Option<bool>,
     /// The template of the provider's release objects.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::object_reference")]
     pub provider_ref: Option<ObjectReference>,
 }

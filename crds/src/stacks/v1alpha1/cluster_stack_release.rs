@@ -28,7 +28,7 @@ use crate::stacks::conditions::Condition;
 )]
 pub struct ClusterStackReleaseSpec {
     /// The provider's release object. Absent if the stack needs none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::object_reference")]
     pub provider_ref: Option<ObjectReference>,
 }
