@@ -100,8 +100,8 @@ enum Action {
         purge: bool,
     },
     /// Run the node agent (the part `agent` does)
-    #[command(hide = true)]
-    Agent,
+    #[command(hide = true, subcommand)]
+    Agent(agent::Command),
 }
 
 fn main() -> Result<()> {
@@ -132,7 +132,7 @@ fn main() -> Result<()> {
             let _lock = lab.lock()?;
             clean::down(&lab, purge)
         }
-        Action::Agent => bail!("the node agent is not part of this lab yet"),
+        Action::Agent(command) => agent::command(&lab, &command),
     }
 }
 
