@@ -239,6 +239,8 @@ pub struct Server {
     pub name: String,
     /// Nova's word, in capitals: `BUILD`, `ACTIVE`, `SHUTOFF`, `ERROR`, `DELETED`, …
     pub status: String,
+    /// Nova works on its end: `task_state` is `deleting`.
+    pub deleting: bool,
     /// Why it failed, in Nova's words.
     pub fault: Option<String>,
     pub availability_zone: Option<String>,
@@ -265,6 +267,7 @@ pub struct ServerAddress {
 pub struct Volume {
     pub id: String,
     pub name: String,
+    pub description: String,
     pub size_gib: i32,
     pub state: State,
     /// Cinder's word: `creating`, `available`, `in-use`, `error`, …

@@ -1,0 +1,204 @@
+//! API traffic to a control plane node: members of the load balancer, or the floating IP.
+
+use std::net::Ipv4Addr;
+
+use crds::openstack::conditions::Reason;
+use crds::openstack::v1alpha1::OpenStackServer;
+
+use super::report::{Outcome, Said, Saying};
+use super::{Action, Ingress, NewMember, Seen, SeenIngress, Want};
+use crate::step::{Awaited, Problem, Resource, Step, Waiting};
+use crate::world::{FixedIp, LoadBalancer, Member, Pool, Port, State};
+
+/// The next step of a machine whose server is active.
+pub fn step(want: &Want, seen: &Seen, server: &OpenStackServer) -> Outcome {
+    let nothing = SeenIngress::default();
+    let around = seen.ingress.as_ref().unwrap_or(&nothing);
+    match &want.cluster.ingress {
+        Ingress::None => (Step::Done, Said::instance(Saying::ready())),
+        Ingress::LoadBalancer { id, ports, other_network } => {
+            members(want, around, server, id, ports, *other_network)
+        }
+        Ingress::FloatingIp { address } => floating_ip(want, around, server, address),
+    }
+}
+
+fn members(
+    want: &Want,
+    seen: &SeenIngress,
+    server: &OpenStackServer,
+    id: &str,
+    ports: &[u16],
+    other_network: bool,
+) -> Outcome {
+    let reason = Reason::LoadBalancerMemberError;
+    let waits = |message: String, on: Awaited| {
+        let said = Said::ingress(Saying::not(Reason::Progressing, message.clone()));
+        (Step::Wait(Waiting::for_cloud(Reason::Progressing, message, [on])), said)
+    };
+    let Some(balancer) = seen.load_balancers.iter().find(|balancer| balancer.id == id) else {
+        return waits(
+            format!("load balancer {id} of the cluster does not exist"),
+            Awaited::new(Resource::LoadBalancer, id),
+        );
+    };
+    let Some((_, address)) = node_address(want, seen, server) else {
+        return no_address(want, reason);
+    };
+    let mut wrong = Vec::new();
+    for port in ports {
+        let Some(pool) = pool(want, seen, balancer, *port) else {
+            return waits(
+                format!("load balancer {} has no pool for port {port} yet", balancer.name),
+                Awaited::new(Resource::LoadBalancer, id),
+            );
+        };
+        let wanted = NewMember {
+            load_balancer: balancer.id.clone(),
+            pool: pool.id.clone(),
+            name: want.cluster.names.load_balancer_member(*port, &want.name),
+            address: address.ip_address.clone(),
+            port: *port,
+            subnet: other_network.then(|| address.subnet_id.clone()),
+            tags: want.cluster.tags.clone(),
+        };
+        wrong.extend(corrections(seen, wanted));
+    }
+    one_at_a_time(balancer, wrong, |message| {
+        Said::ingress(Saying::not(Reason::Progressing, message))
+    })
+    .unwrap_or_else(|| (Step::Done, Said::ingress(Saying::ready())))
+}
+
+/// The load balancer refuses changes while it works on one, so they go one by one. `None` when
+/// nothing is to be done.
+pub fn one_at_a_time(
+    balancer: &LoadBalancer,
+    actions: Vec<Action>,
+    say: impl Fn(String) -> Said,
+) -> Option<Outcome> {
+    let first = actions.into_iter().next()?;
+    if balancer.state == State::Active {
+        let said = say(first.to_string());
+        return Some((Step::Do(vec![first]), said));
+    }
+    let message = format!("load balancer {} is busy; next: {first}", balancer.name);
+    let on = [Awaited::new(Resource::LoadBalancer, &balancer.id)];
+    let waiting = Waiting::for_cloud(Reason::Progressing, message.clone(), on);
+    Some((Step::Wait(waiting), say(message)))
+}
+
+fn pool<'a>(
+    want: &Want,
+    seen: &'a SeenIngress,
+    balancer: &LoadBalancer,
+    port: u16,
+) -> Option<&'a Pool> {
+    let name = want.cluster.names.load_balancer_port(port);
+    let pools = seen.pools.iter();
+    pools.filter(|pool| pool.load_balancer_id == balancer.id).find(|pool| pool.name == name)
+}
+
+/// What makes the pool hold the wanted member and no other of its name. A member's address cannot
+/// be changed, so a wrong one goes first.
+fn corrections(seen: &SeenIngress, wanted: NewMember) -> Vec<Action> {
+    let named = |member: &&Member| member.pool_id == wanted.pool && member.name == wanted.name;
+    let right = |member: &&Member| {
+        member.address == wanted.address
+            && member.port == wanted.port
+            && wanted.subnet.as_ref().is_none_or(|id| member.subnet_id.as_ref() == Some(id))
+    };
+    let named: Vec<&Member> = seen.members.iter().filter(named).collect();
+    let keep = named.iter().copied().find(right).map(|member| member.id.clone());
+    let mut actions: Vec<Action> = named
+        .iter()
+        .filter(|member| Some(&member.id) != keep.as_ref() && member.state != State::Deleting)
+        .map(|member| delete_member(&wanted.load_balancer, member))
+        .collect();
+    if keep.is_none() {
+        actions.push(Action::CreateMember(wanted));
+    }
+    actions
+}
+
+/// The end of a member.
+pub fn delete_member(load_balancer: &str, member: &Member) -> Action {
+    Action::DeleteMember {
+        load_balancer: load_balancer.to_string(),
+        pool: member.pool_id.clone(),
+        member: member.id.clone(),
+    }
+}
+
+fn floating_ip(
+    want: &Want,
+    seen: &SeenIngress,
+    server: &OpenStackServer,
+    address: &str,
+) -> Outcome {
+    let reason = Reason::FloatingIPError;
+    let Some(floating_ip) = seen.floating_ips.iter().find(|ip| ip.address == address) else {
+        let problem = Problem {
+            reason: reason.into(),
+            object: format!("OpenStackCluster of OpenStackMachine {}/{}", want.namespace, want.name),
+            field: "spec.controlPlaneEndpoint.host".to_string(),
+            value: address.to_string(),
+            way_out: "the project has no such floating IP; allocate it, or enable the managed load balancer"
+                .to_string(),
+        };
+        let said = Said::ingress(Saying::not(reason, problem.to_string()));
+        return (Step::Blocked(problem), said);
+    };
+    if floating_ip.port_id.is_some() {
+        // Here, or on another control plane node: it leads to an API server.
+        return (Step::Done, Said::ingress(Saying::ready()));
+    }
+    let Some((port, _)) = node_address(want, seen, server) else {
+        return no_address(want, reason);
+    };
+    let action = Action::AssociateFloatingIp {
+        floating_ip: floating_ip.id.clone(),
+        port: port.id.clone(),
+    };
+    let said = Said::ingress(Saying::not(Reason::Progressing, action.to_string()));
+    (Step::Do(vec![action]), said)
+}
+
+/// The first IPv4 address of the server in the cluster's network, with its port.
+fn node_address<'a>(
+    want: &Want,
+    seen: &'a SeenIngress,
+    server: &OpenStackServer,
+) -> Option<(&'a Port, &'a FixedIp)> {
+    let network = want.cluster.network.as_ref()?;
+    own_ports(seen, server).find_map(|port| {
+        let address = port.fixed_ips.iter().find(|ip| ip.ip_address.parse::<Ipv4Addr>().is_ok())?;
+        (port.network_id == network.id).then_some((port, address))
+    })
+}
+
+/// The server's ports, in the order of its network interfaces.
+pub fn own_ports<'a>(
+    seen: &'a SeenIngress,
+    server: &OpenStackServer,
+) -> impl Iterator<Item = &'a Port> {
+    let recorded = server.status.iter().flat_map(|status| &status.resources);
+    let ids: Vec<String> = recorded.flat_map(|r| &r.ports).map(|port| port.id.clone()).collect();
+    ids.into_iter().filter_map(|id| seen.ports.iter().find(|port| port.id == id))
+}
+
+fn no_address(want: &Want, reason: Reason) -> Outcome {
+    let network = want.cluster.network.as_ref().map(|network| network.name.as_str());
+    let problem = Problem {
+        reason: reason.into(),
+        object: format!("OpenStackMachine {}/{}", want.namespace, want.name),
+        field: "spec.ports".to_string(),
+        value: String::new(),
+        way_out: format!(
+            "no port has an IPv4 address in the cluster's network {}; API traffic needs one",
+            network.unwrap_or_default()
+        ),
+    };
+    let said = Said::ingress(Saying::not(reason, problem.to_string()));
+    (Step::Blocked(problem), said)
+}

@@ -1,0 +1,98 @@
+//! Towards a machine that is part of its cluster.
+
+use crds::openstack::conditions::{ConditionType, Reason};
+use crds::openstack::v1alpha1::OpenStackServer;
+use crds::openstack::v1beta2::MachineInitialization;
+
+use super::report::{Outcome, Said, Saying};
+use super::{Action, Seen, Status, Want, ingress, object};
+use crate::conditions;
+use crate::step::{Problem, Step, Waiting};
+
+/// The next step of a machine that should live.
+pub fn step(want: &Want, seen: &Seen, status: &mut Status) -> Outcome {
+    let Some(server) = &seen.server else {
+        return begin(want, status);
+    };
+    let reported = server.status.clone().unwrap_or_default();
+    status.status.instance_id.clone_from(&reported.instance_id);
+    match (reported.instance_state.as_deref(), &reported.instance_id) {
+        (Some("ACTIVE"), Some(id)) if reported.ready => {
+            active(want, id, server, status);
+            ingress::step(want, seen, server)
+        }
+        (Some("DELETED"), id) => {
+            lost(want, id.as_deref().unwrap_or_default())
+        }
+        _ => mirror(server),
+    }
+}
+
+/// There is no object for the server yet.
+fn begin(want: &Want, status: &Status) -> Outcome {
+    if let Some(id) = &status.provider_id {
+        return lost(want, id);
+    }
+    let waits = |reason: Reason, message: &str| {
+        let said = Said::instance(Saying::not(reason, message));
+        (Step::Wait(Waiting::for_event(reason, message)), said)
+    };
+    if !want.cluster.provisioned {
+        let message = "waiting for the OpenStackCluster to be provisioned";
+        return waits(Reason::WaitingForClusterInfrastructure, message);
+    }
+    let Some(secret) = &want.bootstrap_secret else {
+        let message = "waiting for the bootstrap provider to write the user data";
+        return waits(Reason::WaitingForBootstrapData, message);
+    };
+    let action = Action::CreateServerObject(Box::new(object::server(want, secret)));
+    let said = Said::instance(Saying::not(Reason::InstanceNotReady, action.to_string()));
+    (Step::Do(vec![action]), said)
+}
+
+/// The server was there and is gone. A machine is a promise about one server, so another one is
+/// another machine.
+fn lost(want: &Want, id: &str) -> Outcome {
+    let problem = Problem {
+        reason: Reason::InstanceDeleted.into(),
+        object: format!("OpenStackMachine {}/{}", want.namespace, want.name),
+        field: "spec.providerID".to_string(),
+        value: id.to_string(),
+        way_out: "this server no longer exists; delete the Machine to have it replaced".to_string(),
+    };
+    let said = Said::instance(Saying::not(Reason::InstanceDeleted, problem.to_string()));
+    (Step::Blocked(problem), said)
+}
+
+fn active(want: &Want, id: &str, server: &OpenStackServer, status: &mut Status) {
+    let identity = want.spec.identity_ref.as_ref();
+    let region = identity.and_then(|identity| identity.region.as_deref()).unwrap_or_default();
+    status.provider_id.get_or_insert_with(|| format!("openstack://{region}/{id}"));
+    status.status.initialization = Some(MachineInitialization { provisioned: Some(true) });
+    let reported = server.status.as_ref();
+    status.status.addresses = reported.map(|s| s.addresses.clone()).unwrap_or_default();
+}
+
+/// Neither there nor lost: as the server object says.
+fn mirror(server: &OpenStackServer) -> Outcome {
+    let name = server.metadata.name.as_deref().unwrap_or_default();
+    let all = server.status.iter().flat_map(|status| &status.conditions);
+    let failing = all.clone().find(|condition| {
+        condition.status != "True" && condition.type_ == ConditionType::InstanceReady.as_str()
+    });
+    // Credentials that fail are reported before anything else is known.
+    let failing = failing.or_else(|| all.clone().find(|condition| condition.status == "False"));
+    let saying = match failing {
+        Some(condition) => Saying {
+            status: match condition.status.as_str() {
+                "False" => conditions::Status::False,
+                _ => conditions::Status::Unknown,
+            },
+            reason: condition.reason.clone(),
+            message: condition.message.clone(),
+        },
+        None => Saying::not(Reason::InstanceNotReady, format!("waiting for OpenStackServer {name}")),
+    };
+    let waiting = Waiting::for_event(saying.reason.clone(), saying.message.clone());
+    (Step::Wait(waiting), Said::instance(saying))
+}

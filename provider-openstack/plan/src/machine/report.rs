@@ -1,0 +1,106 @@
+//! What the conditions of a machine say.
+
+use crds::openstack::conditions::{ConditionType, Reason};
+use crds::openstack::v1beta2::OpenStackMachineStatus;
+use jiff::Timestamp;
+
+use super::Action;
+use crate::conditions::{self, New, Status};
+use crate::step::Step;
+
+/// The conditions; `None` leaves one as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    pub instance: Option<Saying>,
+    pub ingress: Option<Saying>,
+}
+
+/// Status, reason and message of a condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saying {
+    pub status: Status,
+    pub reason: String,
+    pub message: String,
+}
+
+/// The step, and what is said meanwhile.
+pub type Outcome = (Step<Action>, Said);
+
+impl Saying {
+    pub fn ready() -> Self {
+        Self { status: Status::True, reason: Reason::Ready.into(), message: String::new() }
+    }
+
+    pub fn not(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { status: Status::False, reason: reason.into(), message: message.into() }
+    }
+
+    fn named(&self, type_: ConditionType) -> New<'_> {
+        New {
+            type_: type_.as_str(),
+            status: self.status,
+            reason: &self.reason,
+            message: self.message.clone(),
+        }
+    }
+}
+
+impl Said {
+    /// About the server alone.
+    pub fn instance(saying: Saying) -> Self {
+        Self { instance: Some(saying), ingress: None }
+    }
+
+    /// The server runs; this is about the traffic to it.
+    pub fn ingress(saying: Saying) -> Self {
+        Self { instance: Some(Saying::ready()), ingress: Some(saying) }
+    }
+}
+
+/// Puts what is said into the conditions. `Ready` is the first that does not hold, or True.
+pub fn conditions(
+    status: &mut OpenStackMachineStatus,
+    said: Said,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let all = [
+        (ConditionType::InstanceReady, said.instance),
+        (ConditionType::APIServerIngressReady, said.ingress),
+    ];
+    let said: Vec<_> = all.into_iter().filter_map(|(type_, saying)| Some((type_, saying?))).collect();
+    for (type_, saying) in &said {
+        conditions::set(&mut status.conditions, saying.named(*type_), generation, now);
+    }
+    let first = said.into_iter().map(|(_, saying)| saying).find(|s| s.status != Status::True);
+    let ready = first.unwrap_or_else(Saying::ready);
+    conditions::set(&mut status.conditions, ready.named(ConditionType::Ready), generation, now);
+}
+
+/// The status after `action` was refused with `message`.
+pub fn refused(
+    status: &mut OpenStackMachineStatus,
+    action: &Action,
+    message: &str,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let message = format!("{action}: {message}");
+    let said = match action {
+        Action::CreateServerObject(_) => {
+            Said::instance(Saying::not(Reason::InstanceCreateFailed, message))
+        }
+        Action::DeleteServerObject { .. } => {
+            Said::instance(Saying::not(Reason::InstanceDeleteFailed, message))
+        }
+        Action::CreateMember(_) | Action::DeleteMember { .. } => Said {
+            instance: None,
+            ingress: Some(Saying::not(Reason::LoadBalancerMemberError, message)),
+        },
+        Action::AssociateFloatingIp { .. } | Action::DisassociateFloatingIp { .. } => Said {
+            instance: None,
+            ingress: Some(Saying::not(Reason::FloatingIPError, message)),
+        },
+    };
+    conditions(status, said, generation, now);
+}

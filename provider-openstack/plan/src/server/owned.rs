@@ -1,0 +1,150 @@
+//! Which resources of the cloud belong to a server.
+//!
+//! Never by name alone: equal names occur, for example the bastions of two clusters of the same
+//! name in two namespaces.
+//!
+//! | resource | belongs to us when |
+//! |---|---|
+//! | port | its id is recorded, or name, description and network are ours and no foreign server holds it |
+//! | volume | name and description are ours and no foreign server holds it |
+//! | server | its id is recorded, or the name is ours and either our mark is in its metadata or it holds a port of ours |
+
+use crate::world::{Port, Server, Volume};
+use crate::{names, server::block_devices};
+
+use super::{Seen, Want};
+
+/// Key of the server metadata that says which cluster made a server. Its value is
+/// `NAMESPACE/CLUSTER`; both are labels, so it always fits. Servers that CAPO made lack it.
+pub const CLUSTER_METADATA_KEY: &str = "capstan-cluster";
+
+/// The value of [`CLUSTER_METADATA_KEY`] for servers of this object.
+pub fn mark(want: &Want) -> String {
+    format!("{}/{}", want.namespace, want.cluster)
+}
+
+/// Our servers: the one to keep comes first, the others exist only because an answer was lost.
+pub fn servers<'a>(want: &Want, seen: &'a Seen) -> Vec<&'a Server> {
+    let ports = all_ports(want, seen);
+    let holds = |server: &Server| ports.iter().any(|port| port.device_id == server.id);
+    let mut servers: Vec<&Server> = seen
+        .servers
+        .iter()
+        .filter(|server| {
+            recorded(want, server)
+                || may_be_ours(want, server) && (marked(want, server) || holds(server))
+        })
+        .collect();
+    servers.sort_by_key(|server| {
+        (!recorded(want, server), gone(server), !holds(server), server.created, server.id.clone())
+    });
+    servers
+}
+
+/// Nova keeps the record for a while, but the server is no more.
+pub fn gone(server: &Server) -> bool {
+    matches!(server.status.as_str(), "DELETED" | "SOFT_DELETED")
+}
+
+fn recorded(want: &Want, server: &Server) -> bool {
+    want.status.instance_id.as_deref() == Some(server.id.as_str())
+}
+
+fn marks(server: &Server) -> Option<&str> {
+    let mark = server.metadata.iter().find(|(key, _)| key == CLUSTER_METADATA_KEY);
+    mark.map(|(_, value)| value.as_str())
+}
+
+fn marked(want: &Want, server: &Server) -> bool {
+    marks(server) == Some(mark(want).as_str())
+}
+
+fn may_be_ours(want: &Want, server: &Server) -> bool {
+    server.name == want.name && (marks(server).is_none() || marked(want, server))
+}
+
+/// One port that the server should have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    pub name: String,
+    pub description: String,
+    /// Unknown only when the status was lost and the spec names the network by a filter.
+    pub network_id: Option<String>,
+}
+
+/// The ports that the server should have, in order.
+pub fn slots(want: &Want) -> Vec<Slot> {
+    if let Some(resolved) = &want.status.resolved {
+        let slot = |port: &super::ResolvedPortSpec| Slot {
+            name: port.name.clone(),
+            description: port.description.clone().unwrap_or_default(),
+            network_id: Some(port.network_id.clone()),
+        };
+        return resolved.ports.iter().map(slot).collect();
+    }
+    let ports = want.spec.ports.iter().enumerate();
+    ports
+        .map(|(index, port)| Slot {
+            name: port_name(want, index),
+            description: port_description(want, index),
+            network_id: port.network.as_ref().and_then(|network| network.id.clone()),
+        })
+        .collect()
+}
+
+/// The name of the port at `index` of the spec.
+pub fn port_name(want: &Want, index: usize) -> String {
+    let suffix = want.spec.ports.get(index).and_then(|port| port.name_suffix.clone());
+    names::port(&want.name, &suffix.unwrap_or_else(|| index.to_string()))
+}
+
+/// The description of the port at `index` of the spec.
+pub fn port_description(want: &Want, index: usize) -> String {
+    let given = want.spec.ports.get(index).and_then(|port| port.description.clone());
+    given.unwrap_or_else(|| names::description(&want.cluster))
+}
+
+/// Our ports for one slot: the one to keep comes first, the others exist only because an answer
+/// was lost.
+pub fn ports<'a>(want: &Want, seen: &'a Seen, slot: &Slot) -> Vec<&'a Port> {
+    let mut ports: Vec<&Port> = seen.ports.iter().filter(|port| fits(want, seen, slot, port)).collect();
+    ports.sort_by_key(|port| (!is_recorded(want, port), port.device_id.is_empty(), &port.id));
+    ports
+}
+
+/// Our ports for all slots, and those that are recorded whatever they are called now.
+pub fn all_ports<'a>(want: &Want, seen: &'a Seen) -> Vec<&'a Port> {
+    let slots = slots(want);
+    let ours = |port: &&Port| is_recorded(want, port) || slots.iter().any(|slot| fits(want, seen, slot, port));
+    seen.ports.iter().filter(ours).collect()
+}
+
+fn is_recorded(want: &Want, port: &Port) -> bool {
+    want.recorded_ports().any(|id| id == port.id)
+}
+
+fn fits(want: &Want, seen: &Seen, slot: &Slot, port: &Port) -> bool {
+    port.name == slot.name
+        && slot.network_id.as_ref().is_none_or(|id| *id == port.network_id)
+        && (is_recorded(want, port)
+            || port.description == slot.description && !held_by_another(want, seen, &port.device_id))
+}
+
+/// Whether a server that cannot be ours uses the port or volume. A server that no longer exists
+/// holds nothing.
+fn held_by_another(want: &Want, seen: &Seen, device_id: &str) -> bool {
+    let holder = seen.servers.iter().find(|server| server.id == device_id);
+    holder.is_some_and(|server| !recorded(want, server) && !may_be_ours(want, server))
+}
+
+/// Our volumes of this name and description; more than one only because an answer was lost.
+pub fn volumes<'a>(want: &Want, seen: &'a Seen, wanted: &block_devices::Wanted) -> Vec<&'a Volume> {
+    let ours = |volume: &&Volume| {
+        volume.name == wanted.new.name
+            && volume.description == wanted.new.description
+            && !volume.attached_server_ids.iter().any(|id| held_by_another(want, seen, id))
+    };
+    let mut volumes: Vec<&Volume> = seen.volumes.iter().filter(ours).collect();
+    volumes.sort_by_key(|volume| (volume.attached_server_ids.is_empty(), &volume.id));
+    volumes
+}

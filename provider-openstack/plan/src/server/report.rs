@@ -1,0 +1,123 @@
+//! What the status says.
+
+use crds::openstack::conditions::{ConditionType, Reason};
+use crds::openstack::v1alpha1::OpenStackServerStatus;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::NodeAddress;
+
+use super::{Action, Want};
+use crate::conditions::{self, New};
+use crate::step::{Awaited, Problem, Step, Waiting};
+use crate::world::Server;
+
+/// What the condition `InstanceReady` says.
+pub type Said = New<'static>;
+
+/// The step, and what is said meanwhile.
+pub type Outcome = (Step<Action>, Said);
+
+const INSTANCE_READY: &str = ConditionType::InstanceReady.as_str();
+
+/// Puts `said` into the conditions.
+pub fn condition(
+    status: &mut OpenStackServerStatus,
+    said: Said,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    conditions::set(&mut status.conditions, said, generation, now);
+}
+
+/// Why the server is not ready.
+pub fn not_ready(reason: Reason, message: impl Into<String>) -> Said {
+    New::not(INSTANCE_READY, reason.as_str(), message)
+}
+
+/// Nobody can tell whether the server is ready.
+pub fn unknown(reason: Reason, message: impl Into<String>) -> Said {
+    New::unknown(INSTANCE_READY, reason.as_str(), message)
+}
+
+/// The server is ready.
+pub fn ready() -> Said {
+    New::ready(INSTANCE_READY)
+}
+
+/// Blocked by a problem that the condition repeats.
+pub fn blocked(reason: Reason, mut problem: Problem) -> Outcome {
+    problem.reason = reason.to_string();
+    let said = not_ready(reason, problem.to_string());
+    (Step::Blocked(problem), said)
+}
+
+/// Waits, and says so in the condition.
+pub fn waiting(reason: Reason, message: String, on: impl IntoIterator<Item = Awaited>) -> Outcome {
+    let said = not_ready(reason, message.clone());
+    (Step::Wait(Waiting::for_cloud(reason, message, on)), said)
+}
+
+/// Does `actions`, or waits when there are none; the condition says `message` either way.
+pub fn doing(
+    actions: Vec<Action>,
+    reason: Reason,
+    message: impl Into<String>,
+    on: impl IntoIterator<Item = Awaited>,
+) -> Outcome {
+    let message = message.into();
+    let said = not_ready(reason, message.clone());
+    (Step::of(actions, || Step::Wait(Waiting::for_cloud(reason, message, on))), said)
+}
+
+/// A problem with the field `path` of the object.
+pub fn problem(want: &Want, path: &str, value: impl Into<String>, way_out: impl Into<String>) -> Problem {
+    Problem {
+        reason: String::new(),
+        object: want.object(),
+        field: path.to_string(),
+        value: value.into(),
+        way_out: way_out.into(),
+    }
+}
+
+/// Takes over what Nova says about the server.
+pub fn instance(status: &mut OpenStackServerStatus, server: &Server) {
+    status.instance_id = Some(server.id.clone());
+    status.instance_state = Some(server.status.clone());
+    status.addresses = addresses(server);
+}
+
+/// Addresses as Cluster API wants them: networks in order, IPv4 before IPv6, then the host name.
+fn addresses(server: &Server) -> Vec<NodeAddress> {
+    if server.addresses.is_empty() {
+        return Vec::new();
+    }
+    let mut sorted: Vec<_> = server.addresses.iter().collect();
+    sorted.sort_by_key(|a| (&a.network, a.version, a.floating, &a.address));
+    let ips = sorted.into_iter().map(|a| NodeAddress {
+        type_: if a.floating { "ExternalIP" } else { "InternalIP" }.to_string(),
+        address: a.address.clone(),
+    });
+    let dns = NodeAddress {
+        type_: "InternalDNS".to_string(),
+        address: server.name.clone(),
+    };
+    ips.chain([dns]).collect()
+}
+
+/// The status after the cloud refused `action` with `message`.
+pub fn refused(
+    status: &mut OpenStackServerStatus,
+    action: &Action,
+    message: &str,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let reason = match action {
+        Action::CreatePort(_) => Reason::PortCreateFailed,
+        Action::CreateServer(_) | Action::CreateVolume(_) => Reason::InstanceCreateFailed,
+        Action::DeleteServer(_) => Reason::InstanceDeleteFailed,
+        Action::TagPort { .. } | Action::DeletePort(_) | Action::DeleteVolume(_) => Reason::OpenStackError,
+    };
+    let said = not_ready(reason, format!("{action}: {message}"));
+    condition(status, said, generation, now);
+}
