@@ -22,7 +22,10 @@ mod status;
 mod tools;
 mod up;
 
-use std::{os::unix::process::CommandExt, process::Command};
+use std::{
+    os::unix::process::CommandExt,
+    process::{Command, ExitCode},
+};
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
@@ -104,8 +107,17 @@ enum Action {
     Agent(agent::Command),
 }
 
-fn main() -> Result<()> {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
     let lab = Lab::open(&cli.name)?;
     if !matches!(cli.command, Action::Logs { .. }) && !nix::unistd::geteuid().is_root() {
         bail!("the lab makes network namespaces, mounts and cgroups: run it as root");

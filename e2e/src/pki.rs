@@ -106,13 +106,18 @@ impl Authority {
     }
 }
 
-/// A key without a certificate, as for ServiceAccount tokens.
-pub fn key(path: &Path) -> Result<()> {
-    if path.exists() {
-        Ok(())
-    } else {
-        write_private(path, &KeyPair::generate()?.serialize_pem())
+/// A key pair without a certificate, as for ServiceAccount tokens: `<dir>/<name>.key` and `<dir>/<name>.pub`.
+pub fn keys(dir: &Path, name: &str) -> Result<(PathBuf, PathBuf)> {
+    let (private, public) = (
+        dir.join(format!("{name}.key")),
+        dir.join(format!("{name}.pub")),
+    );
+    if !private.exists() || !public.exists() {
+        let key = KeyPair::generate()?;
+        write_private(&private, &key.serialize_pem())?;
+        write(&public, &key.public_key_pem())?;
     }
+    Ok((private, public))
 }
 
 /// Writes a file that only its owner can read.

@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -44,6 +44,7 @@ pub struct Record {
 
 /// Time between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(100);
 
 impl Lab {
     /// Starts `daemon`, unless it runs already.
@@ -118,6 +119,36 @@ impl Lab {
                 Err(e).with_context(|| path.display().to_string())
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Waits until `f` says that a started process does its work.
+    ///
+    /// # Errors
+    /// After `deadline`, or at once if the process has ended: with the end of its log.
+    pub fn wait_for<T>(
+        &self,
+        part: &str,
+        name: &str,
+        deadline: Duration,
+        mut f: impl FnMut() -> Result<T>,
+    ) -> Result<T> {
+        let begun = Instant::now();
+        loop {
+            let alive = self.alive(part, name);
+            let failure = match f() {
+                Ok(done) => return Ok(done),
+                Err(e) => e,
+            };
+            if !alive {
+                bail!("{part}: {name} has ended:\n{}", tail(&self.log(part, name)));
+            }
+            if begun.elapsed() >= deadline {
+                return Err(
+                    failure.context(format!("{name}: not ready after {} s", deadline.as_secs()))
+                );
+            }
+            thread::sleep(POLL);
         }
     }
 
@@ -251,9 +282,16 @@ pub fn wait_for<T>(what: &str, deadline: Duration, mut f: impl FnMut() -> Result
                 return Err(e)
                     .with_context(|| format!("{what}: not there after {} s", deadline.as_secs()));
             }
-            Err(_) => thread::sleep(Duration::from_millis(100)),
+            Err(_) => thread::sleep(POLL),
         }
     }
+}
+
+/// The last lines of a log.
+fn tail(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(8)..].join("\n")
 }
 
 /// Memory of a part in bytes: proportional set sizes of the sessions that it recorded.

@@ -1,12 +1,7 @@
 //! The part `capi`: the managers of Cluster API, each under its own ServiceAccount so that its RBAC is really used,
 //! with its webhooks by URL.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -185,7 +180,7 @@ impl Manager {
 
 /// A manager's manifests as upstream ships them, as JSON; kept in the cache by the module's version.
 fn render(lab: &Lab, manager: &Manager) -> Result<PathBuf> {
-    let module = module(lab)?;
+    let module = tools::module_dir(lab, MODULE)?;
     let version = module.file_name().context("a module without a name")?;
     let dir = lab.cache.join("manifests").join(version);
     let path = dir.join(format!("{}.json", manager.name));
@@ -210,21 +205,4 @@ fn render(lab: &Lab, manager: &Manager) -> Result<PathBuf> {
     serde_json::to_writer(&file, &documents)?;
     file.persist(&path)?;
     Ok(path)
-}
-
-/// Folder of the module in Go's cache, in the version that the tools are built from.
-fn module(lab: &Lab) -> Result<PathBuf> {
-    let out = Command::new("go")
-        .args(["list", "-m", "-f", "{{.Dir}}", MODULE])
-        .current_dir(lab.repo.join("e2e/tools/cluster-api"))
-        .output()
-        .context("run go")?;
-    let dir = String::from_utf8_lossy(&out.stdout).trim().to_owned();
-    if !out.status.success() || dir.is_empty() {
-        bail!(
-            "{MODULE} is not in Go's module cache: {}",
-            String::from_utf8_lossy(&out.stderr).trim()
-        );
-    }
-    Ok(Path::new(&dir).to_owned())
 }

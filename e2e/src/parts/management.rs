@@ -16,7 +16,7 @@ use crate::{
     part::Part,
     pki::{self, Authority, Pair, Usage},
     probe,
-    process::{Daemon, wait_for},
+    process::Daemon,
     tools,
 };
 
@@ -53,17 +53,12 @@ impl Part for Management {
     fn up(&self, lab: &Lab) -> Result<()> {
         let files = Files::make(lab)?;
         files.start(lab, "etcd", etcd(lab)?)?;
-        wait_for("etcd", DEADLINE, || probe::http(ETCD, "/health"))?;
+        lab.wait_for(NAME, "etcd", DEADLINE, || probe::http(ETCD, "/health"))?;
         files.start(lab, "kube-apiserver", kube_apiserver(lab, &files)?)?;
-        wait_for("kube-apiserver", DEADLINE, || ready(lab, "/readyz"))?;
-        files.start(
-            lab,
-            "kube-controller-manager",
-            kube_controller_manager(lab, &files)?,
-        )?;
-        wait_for("kube-controller-manager", DEADLINE, || {
-            controller_manager(lab)
-        })
+        lab.wait_for(NAME, "kube-apiserver", DEADLINE, || ready(lab, "/readyz"))?;
+        let name = "kube-controller-manager";
+        files.start(lab, name, kube_controller_manager(lab, &files)?)?;
+        lab.wait_for(NAME, name, DEADLINE, || controller_manager(lab))
     }
 
     fn address(&self, _: &Lab) -> Option<String> {
@@ -162,7 +157,9 @@ struct Files {
     kube: PathBuf,
     ca: PathBuf,
     server: Pair,
-    tokens: PathBuf,
+    /// Keys of ServiceAccount tokens.
+    signing: PathBuf,
+    verifying: PathBuf,
 }
 
 impl Files {
@@ -177,8 +174,7 @@ impl Files {
             "kubernetes.default.svc",
         ];
         let server = authority.sign("kube-apiserver", "kube-apiserver", &Usage::Server(&names))?;
-        let tokens = lab.part_dir("management/pki").join("service-accounts.key");
-        pki::key(&tokens)?;
+        let (signing, verifying) = pki::keys(&lab.part_dir("management/pki"), "service-accounts")?;
         let kube = lab.part_dir("management/kube");
         let groups = [
             ("admin", "admin", &["system:masters"][..]),
@@ -194,7 +190,8 @@ impl Files {
             kube,
             ca: authority.certificate,
             server,
-            tokens,
+            signing,
+            verifying,
         })
     }
 
@@ -249,8 +246,8 @@ fn kube_apiserver(lab: &Lab, files: &Files) -> Result<Command> {
         ("--tls-cert-file", &files.server.certificate),
         ("--tls-private-key-file", &files.server.key),
         ("--client-ca-file", &files.ca),
-        ("--service-account-key-file", &files.tokens),
-        ("--service-account-signing-key-file", &files.tokens),
+        ("--service-account-key-file", &files.verifying),
+        ("--service-account-signing-key-file", &files.signing),
     ] {
         command.arg(flag).arg(file);
     }
@@ -278,7 +275,7 @@ fn kube_controller_manager(lab: &Lab, files: &Files) -> Result<Command> {
         .arg(files.kube.join("controller-manager.conf"));
     command
         .arg("--service-account-private-key-file")
-        .arg(&files.tokens);
+        .arg(&files.signing);
     command.arg("--root-ca-file").arg(&files.ca);
     command.args([
         "--bind-address=127.0.0.1",
