@@ -87,16 +87,18 @@ pub fn volume(server: &str, device: &str) -> String {
 pub enum Role {
     ControlPlane,
     Worker,
+    Bastion,
 }
 
 impl Role {
-    pub const ALL: [Role; 2] = [Role::ControlPlane, Role::Worker];
+    pub const ALL: [Role; 3] = [Role::ControlPlane, Role::Worker, Role::Bastion];
 
     /// The word that stands in names and in `remoteManagedGroups`.
     pub fn suffix(self) -> &'static str {
         match self {
             Role::ControlPlane => "controlplane",
             Role::Worker => "worker",
+            Role::Bastion => "bastion",
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-/// The tags to set, each once and in order; `None` when the resource already carries exactly these.
+/// The tags to set, each once and in order; `None` when the resource carries all of them already.
 ///
-/// As in CAPO, our tags replace whatever was there: the API of Neutron replaces the whole set.
-/// A resource whose owner wants no tags is left alone, so that foreign tags survive there.
+/// Neutron replaces the whole set of tags, so setting them takes foreign tags away, as CAPO does.
+/// Tags that somebody adds beside a complete set are left alone.
 pub fn missing(want: &[String], have: &[String]) -> Option<Vec<String>> {
     let want: BTreeSet<&String> = want.iter().collect();
-    let have: BTreeSet<&String> = have.iter().collect();
-    (!want.is_empty() && want != have).then(|| want.into_iter().cloned().collect())
+    let complete = want.iter().all(|tag| have.contains(tag));
+    (!complete).then(|| want.into_iter().cloned().collect())
 }
 
 /// Several lists of tags as one, each tag once, in order of first appearance.
@@ -32,12 +32,13 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_compared_as_sets() {
+    fn only_an_incomplete_set_is_replaced() {
         assert_eq!(missing(&tags(&["b", "a", "b"]), &tags(&["a", "b"])), None);
         assert_eq!(
-            missing(&tags(&["b", "a"]), &tags(&["a"])),
+            missing(&tags(&["b", "a"]), &tags(&["a", "c"])),
             Some(tags(&["a", "b"]))
         );
+        assert_eq!(missing(&tags(&["a"]), &tags(&["a", "foreign"])), None);
         assert_eq!(missing(&[], &tags(&["foreign"])), None);
     }
 

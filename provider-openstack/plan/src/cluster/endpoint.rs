@@ -1,0 +1,84 @@
+//! Where the Kubernetes API is reached.
+//!
+//! In this order, as in CAPO: the load balancer's floating IP or else its own address; an endpoint
+//! that the object holds already; a floating IP for a control plane machine; the fixed IP.
+
+use super::floating_ip;
+use super::load_balancer;
+use super::part::Part;
+use super::resolve::{Net, Resolved};
+use super::seen::Seen;
+use super::want::{LoadBalancer as WantedBalancer, Want};
+use crate::step::Problem;
+use crate::world::{FloatingIp, LoadBalancer, Router};
+
+/// The endpoint and what stands behind it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Endpoint<'a> {
+    pub host: String,
+    pub balancer: Option<&'a LoadBalancer>,
+}
+
+/// What other parts have come to.
+pub(super) struct Surroundings<'a, 'w> {
+    pub resolved: &'w Resolved<'a>,
+    pub net: Option<&'w Net<'a>>,
+    pub router: Option<&'a Router>,
+    /// The network is connected to the external one, as far as that is our business.
+    pub connected: bool,
+}
+
+pub(super) fn plan<'a>(
+    want: &Want,
+    around: &Surroundings<'a, '_>,
+    seen: &'a Seen,
+) -> Result<Part<Endpoint<'a>>, Problem> {
+    let plain = |host: &String| Part::ready(Endpoint { host: host.clone(), balancer: None });
+    let api = &want.api;
+    match (&api.load_balancer, &api.host, &api.fixed_ip) {
+        (Some(wanted), _, _) => balanced(want, wanted, around, seen),
+        (None, Some(host), _) => Ok(plain(host)),
+        (None, None, _) if api.floating_ip => {
+            let ip = floating_ip::plan(want, around.resolved.external, floating_ip::Target::Machine, seen)?;
+            Ok(ip.map(|ip| Endpoint { host: ip.address.clone(), balancer: None }))
+        }
+        (None, None, Some(fixed)) => Ok(plain(fixed)),
+        (None, None, None) => Err(no_endpoint(want)),
+    }
+}
+
+fn balanced<'a>(
+    want: &Want,
+    wanted: &WantedBalancer,
+    around: &Surroundings<'a, '_>,
+    seen: &'a Seen,
+) -> Result<Part<Endpoint<'a>>, Problem> {
+    let found = load_balancer::find(want, seen);
+    let router_ips: Vec<String> =
+        around.router.iter().flat_map(|router| &router.gateway_ips).map(|ip| ip.ip_address.clone()).collect();
+    let balancer = match around.net {
+        Some(net) => {
+            let (resolved, router_ips) = (around.resolved, router_ips.as_slice());
+            load_balancer::plan(&load_balancer::Context { want, wanted, resolved, net, router_ips, seen }, found)?
+        }
+        None => Part::waits_for_part(),
+    };
+    if !want.api.floating_ip {
+        return Ok(balancer.map(|lb| Endpoint { host: lb.vip_address.clone(), balancer: Some(lb) }));
+    }
+    let target = floating_ip::Target::Port { id: found.map(|lb| lb.vip_port_id.as_str()), reachable: around.connected };
+    let ip = floating_ip::plan(want, around.resolved.external, target, seen)?;
+    Ok(balancer.join(ip, |lb, ip: &FloatingIp| Endpoint { host: ip.address.clone(), balancer: Some(lb) }))
+}
+
+fn no_endpoint(want: &Want) -> Problem {
+    Problem {
+        reason: "NoEndpoint".into(),
+        object: want.identity.object.clone(),
+        field: "spec.controlPlaneEndpoint".into(),
+        value: String::new(),
+        way_out: "cannot be chosen: set it, or spec.apiServer.fixedIP, or turn on the floating IP \
+                  (spec.apiServer.enableFloatingIP) or the load balancer (spec.apiServer.managedLoadBalancer)"
+            .into(),
+    }
+}

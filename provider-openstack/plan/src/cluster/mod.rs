@@ -1,0 +1,148 @@
+//! The infrastructure of a cluster: network, router, security groups, API endpoint.
+//!
+//! [`plan`] makes it and keeps it as wanted, [`delete`](fn@delete) takes it away. Parts that do not
+//! depend on each other are planned together, so that their calls run side by side:
+//!
+//! ```text
+//! network ─ subnet ─┬─ router interface ─┐
+//! router ───────────┘                    ├─ floating IP to the load balancer
+//! floating IP ───────────────────────────┤
+//! subnet ─ load balancer ─ listener ─ pool ─ monitor, for each port
+//! security groups ─ rules
+//! ```
+
+mod action;
+mod allowed_cidrs;
+mod delete;
+mod endpoint;
+mod floating_ip;
+mod load_balancer;
+mod network;
+mod part;
+mod resolve;
+mod router;
+mod security_groups;
+mod seen;
+mod status;
+mod validate;
+mod want;
+
+use crds::openstack::conditions::{ConditionType, Reason};
+use crds::openstack::v1beta2::OpenStackClusterStatus;
+use ipnet::IpNet;
+use jiff::Timestamp;
+
+pub use action::{Action, Balancing, NewLoadBalancer, NewSubnet};
+pub use delete::delete;
+pub use seen::{Octavia, Seen};
+pub use validate::Owner;
+pub use want::{
+    Api, Brought, By, ExternalAddress, External, Gone, Groups, Identity, LoadBalancer, Managed, Named, Network, Probe,
+    Router, UserRule, Want, Zones,
+};
+
+use part::Part;
+use resolve::{Net, Unresolved};
+use status::Draft;
+
+use crate::step::Problem;
+
+/// What to do next about a cluster's infrastructure.
+pub type Decision = crate::step::Decision<Action, Published>;
+
+/// What to write into the object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Published {
+    pub status: OpenStackClusterStatus,
+    /// Host and port for `spec.controlPlaneEndpoint`, as long as the object has none.
+    pub endpoint: Option<(String, u16)>,
+    /// Reason and text of events about wishes that the cloud cannot fulfil, and that are not
+    /// important enough to stop for. Only when they matter: when the thing is created.
+    pub warnings: Vec<(&'static str, String)>,
+}
+
+/// Decides what comes next, from what is wanted and what is there at `now`.
+pub fn plan(want: &Want, seen: &Seen, now: Timestamp) -> Decision {
+    let mut draft = Draft::new(&want.identity, seen, now);
+    let resolved = match resolve::resolve(want, seen) {
+        Ok(resolved) => resolved,
+        Err(unresolved) => {
+            let (condition, problem) = match unresolved {
+                Unresolved::Network(problem) => (ConditionType::NetworkReady, problem),
+                Unresolved::Router(problem) => (ConditionType::RouterReady, problem),
+            };
+            draft.fail(condition, Reason::OpenStackError, problem);
+            return draft.finish();
+        }
+    };
+    draft.external(resolved.external);
+
+    let network = match &want.network {
+        Network::Managed(managed) => network::plan(want, managed, seen),
+        Network::Brought(_) => Ok(resolved.network.clone().map_or_else(Part::waits_for_part, Part::ready)),
+    };
+    let net = draft.take(ConditionType::NetworkReady, Reason::NetworkCreateFailed, network);
+    if let Some(net) = &net {
+        draft.network(net);
+    }
+
+    let router = match &want.network {
+        Network::Managed(managed) => router::plan(want, managed, &resolved, net.as_ref(), seen),
+        Network::Brought(_) => Ok(Part::ready(resolved.router)),
+    };
+    let connected = router.as_ref().is_ok_and(Part::is_settled);
+    let router = draft.take(ConditionType::RouterReady, Reason::RouterCreateFailed, router);
+    if let Some(router) = router {
+        draft.router(router);
+    }
+
+    if let Some(groups) = &want.groups {
+        let part = security_groups::plan(want, groups, &subnets(want, net.as_ref()), seen);
+        let groups = draft.take(ConditionType::SecurityGroupsReady, Reason::SecurityGroupCreateFailed, part);
+        if let Some(groups) = groups {
+            draft.groups(&groups);
+        }
+    }
+
+    let around =
+        endpoint::Surroundings { resolved: &resolved, net: net.as_ref(), router: router.flatten(), connected };
+    let endpoint = endpoint::plan(want, &around, seen);
+    let endpoint = draft.take(ConditionType::APIEndpointReady, Reason::APIEndpointConfigFailed, endpoint);
+    if let Some(endpoint) = endpoint {
+        draft.endpoint(want, &resolved, net.as_ref(), &endpoint, seen);
+        if draft.is_settled() {
+            draft.provisioned(want, seen, endpoint.host);
+        }
+    }
+    draft.warn(want, seen);
+    draft.finish()
+}
+
+/// The subnets of the machines. Those of a managed network are known before they exist.
+fn subnets(want: &Want, net: Option<&Net<'_>>) -> Vec<IpNet> {
+    match (&want.network, net) {
+        (Network::Managed(managed), _) => vec![managed.cidr],
+        (Network::Brought(_), Some(net)) => net.subnets.iter().map(|subnet| subnet.cidr).collect(),
+        (Network::Brought(_), None) => Vec::new(),
+    }
+}
+
+/// Adoption by name needs the name to be unique.
+fn at_most_one<'a>(
+    identity: &Identity,
+    kind: &str,
+    name: &str,
+    found: impl Iterator<Item = &'a str>,
+) -> Result<(), Problem> {
+    let ids: Vec<&str> = found.collect();
+    if ids.len() < 2 {
+        return Ok(());
+    }
+    Err(Problem {
+        reason: "Ambiguous".into(),
+        object: identity.object.clone(),
+        field: format!("{kind} in the cloud"),
+        value: name.to_string(),
+        way_out: format!("{} have this name ({}): rename or delete those that are not in use", ids.len(), ids.join(", ")),
+    })
+}

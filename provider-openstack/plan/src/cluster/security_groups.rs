@@ -1,0 +1,99 @@
+//! The managed security groups of control plane and workers.
+
+use ipnet::IpNet;
+
+use super::action::Action;
+use super::network::set_tags;
+use super::part::Part;
+use super::seen::Seen;
+use super::want::{Groups, UserRule, Want};
+use crate::names::{Role, SECURITY_GROUP_DESCRIPTION};
+use crate::rules::{self, WantedRule};
+use crate::step::{Problem, Resource};
+use crate::world::SecurityGroup;
+
+/// The groups of the machines.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct MachineGroups<'a> {
+    pub control_plane: &'a SecurityGroup,
+    pub worker: &'a SecurityGroup,
+}
+
+/// `subnets`: whose hosts may reach node ports.
+pub(super) fn plan<'a>(
+    want: &Want,
+    groups: &Groups,
+    subnets: &[IpNet],
+    seen: &'a Seen,
+) -> Result<Part<MachineGroups<'a>>, Problem> {
+    let control_plane = find(want, Role::ControlPlane, seen)?;
+    let worker = find(want, Role::Worker, seen)?;
+    let (Some(control_plane), Some(worker)) = (control_plane, worker) else {
+        let missing = [(Role::ControlPlane, control_plane), (Role::Worker, worker)];
+        let missing = missing.into_iter().filter(|(_, group)| group.is_none());
+        return Ok(Part::lacks(missing.map(|(role, _)| create(want, role)).collect()));
+    };
+    let found = MachineGroups { control_plane, worker };
+    let [control_plane_rules, worker_rules] = wanted_rules(want, groups, subnets, &found);
+    let mut actions = Vec::new();
+    for (group, rules) in [(control_plane, control_plane_rules), (worker, worker_rules)] {
+        actions.extend(set_tags(want, seen, Resource::SecurityGroup, &group.id, &group.tags));
+        actions.extend(change(group, &rules));
+    }
+    Ok(Part::usable(found, actions))
+}
+
+fn find<'a>(want: &Want, role: Role, seen: &'a Seen) -> Result<Option<&'a SecurityGroup>, Problem> {
+    let name = want.identity.names.security_group(role);
+    let is_ours = |group: &&SecurityGroup| group.name == name && seen.is_own(&group.project_id);
+    let found = seen.security_groups.iter().filter(is_ours).map(|group| group.id.as_str());
+    super::at_most_one(&want.identity, "security group", &name, found)?;
+    Ok(seen.security_groups.iter().find(is_ours))
+}
+
+fn create(want: &Want, role: Role) -> Action {
+    Action::CreateSecurityGroup {
+        name: want.identity.names.security_group(role),
+        description: SECURITY_GROUP_DESCRIPTION.into(),
+    }
+}
+
+fn change(group: &SecurityGroup, wanted: &[WantedRule]) -> Vec<Action> {
+    let difference = rules::difference(wanted, &group.rules);
+    let delete = difference.surplus.into_iter().map(|rule| Action::DeleteRule { group: group.id.clone(), rule });
+    let create = difference.missing.into_iter().map(|rule| Action::CreateRule { group: group.id.clone(), rule });
+    delete.chain(create).collect()
+}
+
+/// Of the control plane and of the workers.
+fn wanted_rules(want: &Want, groups: &Groups, subnets: &[IpNet], found: &MachineGroups<'_>) -> [Vec<WantedRule>; 2] {
+    let additional_ports = want.api.load_balancer.as_ref().map(|lb| lb.additional_ports.as_slice());
+    let cluster = rules::Cluster {
+        control_plane_group: &found.control_plane.id,
+        worker_group: &found.worker.id,
+        api_port: want.api.port,
+        additional_ports: additional_ports.unwrap_or_default(),
+        subnets,
+        allow_all_in_cluster: groups.allow_all_in_cluster,
+    };
+    let with = |mut rules: Vec<WantedRule>, users: &[UserRule]| {
+        rules.extend(users.iter().filter_map(|rule| user_rule(rule, found)));
+        rules
+    };
+    [
+        with(rules::control_plane(&cluster), &groups.control_plane_rules),
+        with(rules::worker(&cluster), &groups.worker_rules),
+    ]
+}
+
+fn user_rule(user: &UserRule, found: &MachineGroups<'_>) -> Option<WantedRule> {
+    let mut rule = user.rule.clone();
+    match user.remote {
+        None => {}
+        Some(Role::ControlPlane) => rule.remote_group_id = Some(found.control_plane.id.clone()),
+        Some(Role::Worker) => rule.remote_group_id = Some(found.worker.id.clone()),
+        // Without the bastion's group nobody is on the other side.
+        Some(Role::Bastion) => return None,
+    }
+    Some(WantedRule { description: user.description.clone(), rule })
+}

@@ -1,0 +1,64 @@
+//! What exists now, as far as a cluster is concerned.
+
+use crds::openstack::v1beta2::OpenStackClusterStatus;
+
+use crate::world::{
+    AvailabilityZone, FloatingIp, Listener, LoadBalancer, Monitor, Network, Pool, Port, Router, SecurityGroup, Subnet,
+};
+
+/// The world around one cluster.
+///
+/// Lists may hold more than the cluster's own: everything is recognised by name, description or id.
+/// Security groups, routers, floating IPs, ports and load balancers are those of the project;
+/// networks and subnets may be shared or external ones too.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Seen {
+    pub project_id: String,
+    pub networks: Vec<Network>,
+    pub subnets: Vec<Subnet>,
+    pub routers: Vec<Router>,
+    pub ports: Vec<Port>,
+    pub security_groups: Vec<SecurityGroup>,
+    pub floating_ips: Vec<FloatingIp>,
+    pub load_balancers: Vec<LoadBalancer>,
+    pub listeners: Vec<Listener>,
+    pub pools: Vec<Pool>,
+    pub monitors: Vec<Monitor>,
+    pub octavia: Octavia,
+    /// Only looked at while the object holds no failure domains.
+    pub availability_zones: Vec<AvailabilityZone>,
+    /// Whether Neutron can tag resources (`standard-attr-tag`).
+    pub tagging: bool,
+    /// The address that the host of the object's endpoint resolves to.
+    pub endpoint_address: Option<String>,
+    /// How many machines of the cluster still exist.
+    pub machines: usize,
+    /// The status that the object holds.
+    pub status: OpenStackClusterStatus,
+}
+
+/// What this cloud's Octavia can do.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Octavia {
+    /// Highest API version, for example (2, 27).
+    pub version: (u32, u32),
+    pub providers: Vec<String>,
+    /// Id and name of every flavor that is enabled.
+    pub flavors: Vec<(String, String)>,
+    /// The provider refused the health monitor of this cluster's load balancer.
+    pub refuses_monitor: bool,
+}
+
+impl Octavia {
+    /// Whether listeners of `provider` can restrict who connects (since 2.12, never with OVN).
+    pub fn has_allowed_cidrs(&self, provider: &str) -> bool {
+        self.version >= (2, 12) && provider != "ovn"
+    }
+}
+
+impl Seen {
+    /// Whether a resource with this owner can be one of ours.
+    pub(super) fn is_own(&self, project_id: &str) -> bool {
+        self.project_id.is_empty() || project_id.is_empty() || project_id == self.project_id
+    }
+}

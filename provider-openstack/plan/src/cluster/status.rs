@@ -1,0 +1,230 @@
+//! The status of a cluster, put together while its parts are planned.
+
+use crds::openstack::conditions::{ConditionType, Reason};
+use crds::openstack::v1beta2 as api;
+use jiff::Timestamp;
+
+use super::action::Action;
+use super::allowed_cidrs;
+use super::endpoint::Endpoint;
+use super::part::Part;
+use super::resolve::{Net, Resolved};
+use super::security_groups::MachineGroups;
+use super::seen::Seen;
+use super::want::{Identity, Want, Zones};
+use super::{Decision, Published};
+use crate::conditions::{self, New};
+use crate::step::{Problem, Step, Waiting};
+use crate::world::{Network, Router, SecurityGroup, Subnet};
+
+/// A decision in the making.
+pub(super) struct Draft<'w> {
+    identity: &'w Identity,
+    now: Timestamp,
+    pub published: Published,
+    actions: Vec<Action>,
+    waiting: Option<Waiting>,
+    problem: Option<Problem>,
+}
+
+impl<'w> Draft<'w> {
+    /// Starts from what was published before, so that nothing known is ever forgotten.
+    pub fn new(identity: &'w Identity, seen: &Seen, now: Timestamp) -> Self {
+        let published = Published { status: seen.status.clone(), endpoint: None, warnings: Vec::new() };
+        Self { identity, now, published, actions: Vec::new(), waiting: None, problem: None }
+    }
+
+    /// Takes over a part: its actions, its condition, and its value for other parts.
+    /// `failed` is the reason of the condition when the part has a problem.
+    pub fn take<T>(
+        &mut self,
+        condition: ConditionType,
+        failed: Reason,
+        part: Result<Part<T>, Problem>,
+    ) -> Option<T> {
+        match part {
+            Ok(part) => {
+                let condition_now = if part.is_settled() {
+                    New::ready(condition.as_str())
+                } else {
+                    let message = part.message("waits for other parts of the cluster");
+                    New::not(condition.as_str(), Reason::Progressing.as_str(), message)
+                };
+                self.set(condition_now);
+                self.actions.extend(part.actions);
+                self.waiting = self.waiting.take().or(part.waiting);
+                part.value
+            }
+            Err(problem) => {
+                self.fail(condition, failed, problem);
+                None
+            }
+        }
+    }
+
+    pub fn fail(&mut self, condition: ConditionType, reason: Reason, problem: Problem) {
+        self.set(New::not(condition.as_str(), reason.as_str(), problem.to_string()));
+        self.problem.get_or_insert(problem);
+    }
+
+    pub fn is_settled(&self) -> bool {
+        self.actions.is_empty() && self.waiting.is_none() && self.problem.is_none()
+    }
+
+    /// Wishes about the load balancer that are passed over, said at the moment when it matters.
+    pub fn warn(&mut self, want: &Want, seen: &Seen) {
+        let Some(wanted) = &want.api.load_balancer else { return };
+        for action in &self.actions {
+            match action {
+                Action::CreateLoadBalancer(new) => {
+                    let octavia = &seen.octavia;
+                    if let (Some(provider), None) = (&wanted.provider, &new.provider) {
+                        let known = octavia.providers.join(", ");
+                        let text = format!("Octavia has no provider {provider} (it has {known}); its default is used");
+                        self.published.warnings.push(("OctaviaProviderNotFound", text));
+                    }
+                    if let (Some(flavor), None) = (&wanted.flavor, &new.flavor) {
+                        let known: Vec<&str> = octavia.flavors.iter().map(|(_, name)| name.as_str()).collect();
+                        let text = format!(
+                            "Octavia has no enabled flavor {flavor} (it has {}); its default is used",
+                            known.join(", ")
+                        );
+                        self.published.warnings.push(("OctaviaFlavorNotFound", text));
+                    }
+                }
+                Action::CreateListener { .. } | Action::UpdateAllowedCidrs { .. } => {
+                    let unusable = allowed_cidrs::unusable(&wanted.allowed_cidrs);
+                    self.published.warnings.extend(unusable.map(|entry| {
+                        let text = format!("allowedCIDRs: {entry} is no IPv4 address or CIDR and is left out");
+                        ("FailedIPAddressValidation", text)
+                    }));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What is to be done next, and `Ready` according to it.
+    pub fn finish(mut self) -> Decision {
+        let (problem, waiting) = (self.problem.take(), self.waiting.take());
+        let ready = ConditionType::Ready.as_str();
+        let condition = match (&problem, self.actions.as_slice(), &waiting) {
+            (Some(problem), _, _) => New::not(ready, Reason::OpenStackError.as_str(), problem.to_string()),
+            (None, [first, ..], _) => New::not(ready, Reason::Progressing.as_str(), first.to_string()),
+            (None, [], Some(waiting)) => New::not(ready, Reason::Progressing.as_str(), waiting.message.clone()),
+            (None, [], None) => New::ready(ready),
+        };
+        self.set(condition);
+        let otherwise = || match (problem, waiting) {
+            (Some(problem), _) => Step::Blocked(problem),
+            (None, Some(waiting)) => Step::Wait(waiting),
+            (None, None) => Step::Done,
+        };
+        Decision { step: Step::of(self.actions, otherwise), status: self.published }
+    }
+
+    fn set(&mut self, condition: New<'_>) {
+        let conditions = &mut self.published.status.conditions;
+        conditions::set(conditions, condition, self.identity.generation, self.now);
+    }
+
+    fn status(&mut self) -> &mut api::OpenStackClusterStatus {
+        &mut self.published.status
+    }
+
+    pub fn external(&mut self, external: Option<&Network>) {
+        self.status().external_network = external.map(|network| api::NetworkStatus {
+            name: network.name.clone(),
+            id: network.id.clone(),
+            tags: network.tags.clone(),
+        });
+    }
+
+    pub fn network(&mut self, net: &Net<'_>) {
+        self.status().network = Some(with_subnets(net));
+    }
+
+    pub fn router(&mut self, router: Option<&Router>) {
+        self.status().router = router.map(|router| api::Router {
+            name: router.name.clone(),
+            id: router.id.clone(),
+            tags: router.tags.clone(),
+            ips: router.gateway_ips.iter().map(|ip| ip.ip_address.clone()).collect(),
+        });
+    }
+
+    pub fn groups(&mut self, groups: &MachineGroups<'_>) {
+        let status = |group: &SecurityGroup| {
+            Some(api::SecurityGroupStatus { name: group.name.clone(), id: group.id.clone() })
+        };
+        self.status().control_plane_security_group = status(groups.control_plane);
+        self.status().worker_security_group = status(groups.worker);
+    }
+
+    pub fn endpoint(&mut self, want: &Want, resolved: &Resolved<'_>, net: Option<&Net<'_>>, endpoint: &Endpoint<'_>, seen: &Seen) {
+        let (Some(balancer), Some(wanted)) = (endpoint.balancer, &want.api.load_balancer) else { return };
+        let own = net.iter().flat_map(|net| &net.subnets).map(|subnet| subnet.cidr.to_string());
+        let router_ips: Vec<String> = self.status().router.iter().flat_map(|router| router.ips.clone()).collect();
+        let limited = seen.octavia.has_allowed_cidrs(&balancer.provider);
+        let allowed_cidrs = if limited {
+            allowed_cidrs::canonical(&wanted.allowed_cidrs, own.chain(router_ips))
+        } else {
+            Vec::new()
+        };
+        self.status().api_server_managed_load_balancer = Some(api::LoadBalancer {
+            name: balancer.name.clone(),
+            id: balancer.id.clone(),
+            ip: endpoint.host.clone(),
+            internal_ip: balancer.vip_address.clone(),
+            allowed_cidrs,
+            tags: balancer.tags.clone(),
+            load_balancer_network: resolved.load_balancer_network.as_ref().or(net).map(with_subnets),
+        });
+    }
+
+    /// Everything was there once: Cluster API may go on. The failure domains stay as they are
+    /// first found, so that a zone that comes and goes does not move machines.
+    pub fn provisioned(&mut self, want: &Want, seen: &Seen, host: String) {
+        if self.published.status.failure_domains.is_empty() {
+            self.published.status.failure_domains = failure_domains(&want.zones, seen);
+        }
+        self.status().initialization = Some(api::ClusterInitialization { provisioned: Some(true) });
+        if want.api.host.is_none() {
+            self.published.endpoint = Some((host, want.api.port));
+        }
+    }
+}
+
+fn with_subnets(net: &Net<'_>) -> api::NetworkStatusWithSubnets {
+    let subnet = |subnet: &&Subnet| api::Subnet {
+        // A subnet may be without a name, but not in the API.
+        name: if subnet.name.is_empty() { subnet.id.clone() } else { subnet.name.clone() },
+        id: subnet.id.clone(),
+        cidr: subnet.cidr.to_string(),
+        tags: subnet.tags.clone(),
+    };
+    api::NetworkStatusWithSubnets {
+        name: net.network.name.clone(),
+        id: net.network.id.clone(),
+        tags: net.network.tags.clone(),
+        subnets: net.subnets.iter().map(subnet).collect(),
+    }
+}
+
+fn failure_domains(zones: &Zones, seen: &Seen) -> Vec<api::FailureDomain> {
+    let for_control_plane = |zone: &String| match zones {
+        Zones::All => true,
+        Zones::None => false,
+        Zones::Only(named) => named.contains(zone),
+    };
+    let available = seen.availability_zones.iter().filter(|zone| zone.available);
+    let mut domains: Vec<_> = available
+        .map(|zone| api::FailureDomain {
+            name: zone.name.clone(),
+            control_plane: Some(for_control_plane(&zone.name)),
+            ..api::FailureDomain::default()
+        })
+        .collect();
+    domains.sort_by(|a, b| a.name.cmp(&b.name));
+    domains
+}
