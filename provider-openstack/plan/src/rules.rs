@@ -274,7 +274,7 @@ mod tests {
             (spelled("any", "0.0.0.0/0"), spelled("", "0.0.0.0/0")),
             (spelled("17", "192.0.2.1"), spelled("udp", "192.0.2.1/32")),
         ] {
-            assert_eq!(difference(&[a.clone()], &existing(&[b])), Difference::default(), "{a:?}");
+            assert_eq!(difference(std::slice::from_ref(&a), &existing(&[b])), Difference::default(), "{a:?}");
         }
         assert_eq!(difference(&[spelled("tcp", "10.0.0.0/8")], &existing(&[spelled("tcp", "10.0.0.0/9")])).missing.len(), 1);
     }

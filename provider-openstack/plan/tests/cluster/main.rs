@@ -1,0 +1,7 @@
+//! A cluster's infrastructure, planned and applied in a small cloud: whatever happens in between,
+//! it comes about once, and goes without a trace.
+
+mod cloud;
+mod problems;
+mod properties;
+mod shapes;

@@ -1,0 +1,113 @@
+//! What holds for every cluster, and wherever the work is interrupted.
+
+use crds::openstack::v1beta2::OpenStackClusterStatus;
+use jiff::Timestamp;
+use plan::cluster::{Decision, Seen, delete, plan};
+use plan::conditions::is_true;
+use plan::step::Step;
+use proptest::prelude::*;
+
+use super::cloud::Cloud;
+use super::shapes::{any_spec, cloud, gone, want};
+
+/// More rounds than any cluster needs.
+const ROUNDS: usize = 60;
+
+/// Plans and acts until there is nothing to do; the last decision.
+fn converge(cloud: &mut Cloud, plan: impl Fn(&Seen) -> Decision) -> Decision {
+    for _ in 0..ROUNDS {
+        let decision = plan(&cloud.holds);
+        cloud.holds.status = decision.status.status.clone();
+        match &decision.step {
+            Step::Do(actions) => {
+                // They are independent, so any order must do.
+                for action in actions.iter().rev() {
+                    cloud.apply(action).unwrap_or_else(|error| panic!("{action}: {error}"));
+                }
+            }
+            Step::Wait(_) => cloud.tick(),
+            Step::Done => return decision,
+            Step::Blocked(problem) => panic!("blocked: {problem}"),
+        }
+    }
+    panic!("does not converge: {:?}", plan(&cloud.holds).step);
+}
+
+/// A few rounds in which only the first `done` actions happen, `lost` forgets the status, and
+/// Octavia may be slow.
+fn stumble(cloud: &mut Cloud, rounds: &[(usize, bool, bool)], plan: impl Fn(&Seen) -> Decision) {
+    for (done, lost, slow) in rounds {
+        let decision = plan(&cloud.holds);
+        if let Step::Do(actions) = &decision.step {
+            for action in actions.iter().take(*done) {
+                cloud.apply(action).unwrap_or_else(|error| panic!("{action}: {error}"));
+            }
+        }
+        cloud.holds.status = if *lost { OpenStackClusterStatus::default() } else { decision.status.status };
+        if !slow {
+            cloud.tick();
+        }
+    }
+}
+
+fn rounds() -> impl Strategy<Value = Vec<(usize, bool, bool)>> {
+    prop::collection::vec((0..6usize, any::<bool>(), any::<bool>()), 0..25)
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("a time")
+}
+
+proptest! {
+    #[test]
+    fn a_cluster_comes_about_and_then_rests(spec in any_spec()) {
+        let (want, mut cloud) = (want(spec), cloud());
+        let done = converge(&mut cloud, |seen| plan(&want, seen, at(1)));
+        prop_assert!(is_true(&done.status.status.conditions, "Ready"));
+        prop_assert_eq!(done.status.status.initialization.as_ref().and_then(|i| i.provisioned), Some(true));
+        prop_assert!(done.status.endpoint.as_ref().is_some_and(|(_, port)| *port == 8443));
+        prop_assert_eq!(done.status.status.failure_domains.len(), 2);
+
+        let again = plan(&want, &cloud.holds, at(2));
+        prop_assert_eq!(&again.step, &Step::Done);
+        prop_assert_eq!(again.status.status, cloud.holds.status);
+    }
+
+    #[test]
+    fn an_interrupted_cluster_comes_about_all_the_same(spec in any_spec(), rounds in rounds()) {
+        let (want, mut smooth) = (want(spec), cloud());
+        let mut rough = smooth.clone();
+        converge(&mut smooth, |seen| plan(&want, seen, at(1)));
+        stumble(&mut rough, &rounds, |seen| plan(&want, seen, at(1)));
+        converge(&mut rough, |seen| plan(&want, seen, at(1)));
+        prop_assert_eq!(rough.inventory(), smooth.inventory());
+    }
+
+    #[test]
+    fn deletion_leaves_what_was_there_before(spec in any_spec(), made in rounds(), unmade in rounds()) {
+        let (want, gone, mut cloud) = (want(spec.clone()), gone(spec), cloud());
+        let before = cloud.inventory();
+        stumble(&mut cloud, &made, |seen| plan(&want, seen, at(1)));
+        stumble(&mut cloud, &unmade, |seen| delete(&gone, seen, at(2)));
+        converge(&mut cloud, |seen| delete(&gone, seen, at(3)));
+        prop_assert_eq!(cloud.inventory(), before);
+    }
+
+    #[test]
+    fn what_somebody_takes_away_comes_back(spec in any_spec(), victim in any::<prop::sample::Index>()) {
+        let (want, mut cloud) = (want(spec), cloud());
+        let foreign = cloud.clone();
+        converge(&mut cloud, |seen| plan(&want, seen, at(1)));
+        let whole = cloud.inventory();
+        let holds = &mut cloud.holds;
+        match victim.index(3) {
+            0 => holds.security_groups.iter_mut().for_each(|group| group.rules.truncate(1)),
+            1 => holds.monitors.clear(),
+            _ => holds.ports.retain(|port| {
+                port.device_owner != "network:router_interface" || foreign.holds.ports.contains(port)
+            }),
+        }
+        converge(&mut cloud, |seen| plan(&want, seen, at(2)));
+        prop_assert_eq!(cloud.inventory(), whole);
+    }
+}

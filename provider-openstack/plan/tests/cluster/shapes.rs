@@ -1,0 +1,141 @@
+//! Clusters of all shapes, and the clouds they live in.
+
+use crds::openstack::v1beta2::{OpenStackCluster, OpenStackClusterSpec};
+use plan::cluster::{Gone, Owner, Want};
+use plan::world::{AvailabilityZone, FloatingIp, LoadBalancer, Network, Port, Router, SecurityGroup, State, Subnet};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::cloud::{Cloud, PROJECT};
+
+/// A cluster `demo` in namespace `default`, with this spec.
+pub fn cluster(spec: Value) -> OpenStackCluster {
+    let mut spec = spec;
+    spec["identityRef"] = json!({"name": "cloud", "cloudName": "openstack"});
+    let spec: OpenStackClusterSpec = serde_json::from_value(spec).expect("a valid spec");
+    OpenStackCluster::new("demo", spec)
+}
+
+pub fn owner() -> Owner {
+    Owner { namespace: "default".into(), name: "demo".into() }
+}
+
+pub fn want(spec: Value) -> Want {
+    Want::of(&cluster(spec), &owner()).expect("a valid cluster")
+}
+
+pub fn gone(spec: Value) -> Gone {
+    Gone::of(&cluster(spec), &owner())
+}
+
+/// Every option that changes what is created.
+pub fn any_spec() -> impl Strategy<Value = Value> {
+    let switches = prop::array::uniform7(any::<bool>());
+    (switches, prop::collection::btree_set(1000..1003, 0..3), 0..3usize).prop_map(
+        |([balanced, grouped, brought, floating, given_ip, tagged, routed], ports, cidrs)| {
+            let mut spec = json!({});
+            if brought {
+                spec["subnets"] = json!([{"filter": {"name": "brought"}}]);
+            } else {
+                spec["managedSubnets"] = json!([{"cidr": "10.6.0.0/24", "dnsNameservers": ["192.0.2.53"]}]);
+                if routed {
+                    let subnet = json!({"id": "external"});
+                    spec["managedRouter"] = json!({"externalIPs": [{"subnet": subnet, "fixedIP": "203.0.113.7"}]});
+                }
+            }
+            let mut api = json!({"enableFloatingIP": floating, "fixedIP": "10.6.0.10", "port": 8443});
+            if given_ip && floating && balanced {
+                api["floatingIP"] = json!("203.0.113.200");
+            }
+            if balanced {
+                let allowed = &["198.51.100.0/24", "198.51.100.7", "nonsense"][..cidrs];
+                api["managedLoadBalancer"] = json!({"additionalPorts": ports, "allowedCIDRs": allowed});
+            }
+            spec["apiServer"] = api;
+            if grouped {
+                spec["managedSecurityGroups"] = json!({"clusterNodesSecurityGroupRules": [{
+                    "name": "BGP", "direction": "ingress", "protocol": "TCP", "portRangeMin": 179, "portRangeMax": 179,
+                    "remoteManagedGroups": ["controlplane", "worker"],
+                }]});
+            }
+            if tagged {
+                spec["tags"] = json!(["ours", "too"]);
+            }
+            spec
+        },
+    )
+}
+
+/// A cloud with an external network, a network to bring, and things of other people that look
+/// much like ours.
+pub fn cloud() -> Cloud {
+    let mut cloud = Cloud::default();
+    let other = "k8s-clusterapi-cluster-default-demo2";
+    let network = |id: &str, name: &str, external| Network {
+        id: id.into(),
+        name: name.into(),
+        project_id: PROJECT.into(),
+        external,
+        ..Network::default()
+    };
+    let holds = &mut cloud.holds;
+    holds.project_id = PROJECT.into();
+    holds.tagging = true;
+    holds.octavia.version = (2, 27);
+    holds.octavia.providers = vec!["amphora".into()];
+    holds.networks = vec![
+        network("public", "public", true),
+        network("brought", "brought", false),
+        network("other", other, false),
+        Network { project_id: "elsewhere".into(), ..network("shared", "k8s-clusterapi-cluster-default-demo", false) },
+    ];
+    holds.subnets = vec![subnet("brought", "10.7.0.0/24"), subnet("other", "10.6.0.0/24")];
+    let router = |id: &str, name: &str| Router { id: id.into(), name: name.into(), ..Router::default() };
+    holds.routers = vec![router("r-brought", "brought"), router("r-other", other)];
+    holds.ports = vec![
+        interface("r-brought", "brought"),
+        Port { id: "p-other".into(), name: "demo-0".into(), network_id: "other".into(), ..Port::default() },
+    ];
+    let group = |name: &str| SecurityGroup { id: name.into(), name: name.into(), ..SecurityGroup::default() };
+    holds.security_groups = vec![group("default"), group("k8s-cluster-default-demo2-secgroup-worker")];
+    holds.floating_ips = vec![
+        FloatingIp { id: "given".into(), address: "203.0.113.200".into(), ..FloatingIp::default() },
+        FloatingIp {
+            id: "ip-other".into(),
+            address: "203.0.113.201".into(),
+            description: "Created by cluster-api-provider-openstack cluster default-demo2".into(),
+            ..FloatingIp::default()
+        },
+    ];
+    let name = format!("{other}-kubeapi");
+    holds.load_balancers = vec![LoadBalancer { id: "lb-other".into(), name, state: State::Active, ..LoadBalancer::default() }];
+    holds.availability_zones = ["az2", "az1"].map(|name| AvailabilityZone { name: name.into(), available: true }).into();
+    cloud
+}
+
+fn subnet(network: &str, cidr: &str) -> Subnet {
+    Subnet {
+        id: format!("s-{network}"),
+        name: network.into(),
+        description: String::new(),
+        tags: Vec::new(),
+        project_id: PROJECT.into(),
+        network_id: network.into(),
+        cidr: cidr.parse().expect("a CIDR"),
+        gateway_ip: None,
+        dns_nameservers: Vec::new(),
+        ipv6_address_mode: None,
+        ipv6_ra_mode: None,
+    }
+}
+
+fn interface(router: &str, network: &str) -> Port {
+    Port {
+        id: format!("p-{router}"),
+        network_id: network.into(),
+        device_id: router.into(),
+        device_owner: "network:router_interface".into(),
+        fixed_ips: vec![plan::world::FixedIp { subnet_id: format!("s-{network}"), ip_address: String::new() }],
+        ..Port::default()
+    }
+}
