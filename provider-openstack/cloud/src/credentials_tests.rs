@@ -1,0 +1,134 @@
+use super::*;
+
+const CLOUDS: &str = r#"
+clouds:
+  tenant:
+    auth:
+      auth_url: https://keystone.example.com:5000
+      username: alice
+      password: pa55word-secret
+      project_name: demo
+      user_domain_id: users
+      project_domain_name: Projects
+    region_name: RegionOne
+    cacert: /does/not/matter.pem
+  appcred:
+    auth_type: v3applicationcredential
+    auth:
+      auth_url: https://keystone.example.com:5000/v3
+      application_credential_id: 0123
+      application_credential_secret: app-secret
+    endpoint_type: internalURL
+    verify: false
+  half:
+    auth_type: v3password
+    auth:
+      auth_url: https://keystone.example.com:5000/v3
+      username: alice
+  odd:
+    auth_type: v3oidcpassword
+    auth: {auth_url: "https://keystone.example.com"}
+"#;
+
+fn parse(cloud: &str) -> Result<Credentials, CredentialsError> {
+    Credentials::parse(CLOUDS.as_bytes(), cloud, None, None)
+}
+
+#[test]
+fn a_password_entry() {
+    let found = parse("tenant").unwrap();
+    let Auth::Password { user, password } = &found.auth else {
+        panic!("{found:?}")
+    };
+    assert_eq!(user.name.as_deref(), Some("alice"));
+    assert_eq!(
+        (user.domain_id.as_deref(), user.domain_name.as_deref()),
+        (Some("users"), None)
+    );
+    assert_eq!(password.0, "pa55word-secret");
+    assert_eq!(found.project.domain_name.as_deref(), Some("Projects"));
+    assert_eq!(found.region.as_deref(), Some("RegionOne"));
+    assert_eq!(found.interface, Interface::Public);
+    assert!(found.verify);
+}
+
+#[test]
+fn an_application_credential_entry() {
+    let found = parse("appcred").unwrap();
+    let Auth::ApplicationCredential { id, secret, .. } = &found.auth else {
+        panic!("{found:?}")
+    };
+    assert_eq!(
+        id.as_deref(),
+        Some("0123"),
+        "a number in YAML, a text for Keystone"
+    );
+    assert_eq!(secret.0, "app-secret");
+    assert_eq!(found.interface, Interface::Internal);
+    assert!(!found.verify);
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    for cloud in ["tenant", "appcred"] {
+        let shown = format!("{:?}", parse(cloud).unwrap());
+        assert!(
+            !shown.contains("secret\"") && !shown.contains("pa55word"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+fn the_region_override_wins_and_changes_the_fingerprint() {
+    let plain = parse("tenant").unwrap();
+    let other = Credentials::parse(CLOUDS.as_bytes(), "tenant", Some("RegionTwo"), None).unwrap();
+    assert_eq!(other.region.as_deref(), Some("RegionTwo"));
+    assert_ne!(plain.fingerprint(), other.fingerprint());
+    assert_eq!(plain.fingerprint(), parse("tenant").unwrap().fingerprint());
+    let mut secret = plain.clone();
+    secret.auth = Auth::Token {
+        token: Redacted("x".into()),
+    };
+    assert_ne!(plain.fingerprint(), secret.fingerprint());
+    let mut ca = plain.clone();
+    ca.ca = Some(b"pem".to_vec());
+    assert_ne!(plain.fingerprint(), ca.fingerprint());
+}
+
+#[test]
+fn errors_name_the_cloud_the_field_and_the_way_out() {
+    assert_eq!(
+        parse("nobody").unwrap_err().to_string(),
+        "clouds.yaml has no cloud \"nobody\": it has appcred, half, odd, tenant"
+    );
+    assert_eq!(
+        parse("half").unwrap_err().to_string(),
+        "cloud \"half\": `auth.password` is missing, which auth_type password needs"
+    );
+    assert!(
+        parse("odd")
+            .unwrap_err()
+            .to_string()
+            .contains("v3applicationcredential")
+    );
+    let bad_ca = Credentials::parse(CLOUDS.as_bytes(), "tenant", None, Some(b"nonsense"));
+    assert_eq!(
+        bad_ca.unwrap_err(),
+        CredentialsError::BadCa {
+            cloud: "tenant".into()
+        }
+    );
+}
+
+#[test]
+fn an_unreadable_file_is_placed_but_not_quoted() {
+    let text = b"clouds:\n  a:\n    auth: {password: [s3cret, s3cret]}\n";
+    let error = Credentials::parse(text, "a", None, None)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("line 3") && !error.contains("s3cret"),
+        "{error}"
+    );
+}
