@@ -1,0 +1,284 @@
+//! A cloud in memory: what actions do to it, and what time does.
+
+use crds::openstack::v1alpha1::{OpenStackServerSpec, OpenStackServerStatus};
+use crds::openstack::v1beta2::{
+    AdditionalBlockDevice, BlockDeviceStorage, BlockDeviceType, ImageFilter, ImageParam,
+    NetworkParam, PortOpts, RootVolume, SecurityGroupParam,
+};
+use jiff::Timestamp;
+
+use crate::server::{Action, Catalog, Seen, Source, Want, plan};
+use crate::step::Step;
+use crate::world::{Flavor, Image, Network, Port, SecurityGroup, Server, State, Volume};
+
+/// The cloud.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    pub servers: Vec<Server>,
+    pub ports: Vec<Port>,
+    pub volumes: Vec<Volume>,
+    ids: u32,
+    /// Ids that must never be acted on.
+    pub foreign: Vec<String>,
+}
+
+impl Model {
+    pub fn id(&mut self, kind: &str) -> String {
+        self.ids += 1;
+        format!("{kind}-{}", self.ids)
+    }
+
+    pub fn seen(&self) -> Seen {
+        Seen {
+            servers: self.servers.clone(),
+            ports: self.ports.clone(),
+            volumes: self.volumes.clone(),
+            catalog: catalog(),
+        }
+    }
+
+    pub fn apply(&mut self, action: &Action) {
+        match action {
+            Action::CreatePort(new) => {
+                let id = self.id("port");
+                self.ports.push(Port {
+                    id,
+                    name: new.name.clone(),
+                    description: new.description.clone().unwrap_or_default(),
+                    network_id: new.network_id.clone(),
+                    // Tags are a second call, which a crash may cut off.
+                    ..Port::default()
+                });
+            }
+            Action::TagPort { id, tags } => {
+                self.check(id);
+                for port in self.ports.iter_mut().filter(|port| port.id == *id) {
+                    port.tags.clone_from(tags);
+                }
+            }
+            Action::DeletePort(id) => {
+                self.check(id);
+                self.ports.retain(|port| port.id != *id);
+            }
+            Action::CreateVolume(new) => {
+                let id = self.id("volume");
+                self.volumes.push(Volume {
+                    id,
+                    name: new.name.clone(),
+                    description: new.description.clone(),
+                    size_gib: new.size_gib,
+                    state: State::Pending,
+                    status: "creating".into(),
+                    ..Volume::default()
+                });
+            }
+            Action::DeleteVolume(id) => {
+                self.check(id);
+                for volume in self.volumes.iter_mut().filter(|volume| volume.id == *id) {
+                    (volume.state, volume.status) = (State::Deleting, "deleting".into());
+                }
+            }
+            Action::CreateServer(new) => self.create_server(new),
+            Action::DeleteServer(id) => {
+                self.check(id);
+                for server in self.servers.iter_mut().filter(|server| server.id == *id) {
+                    server.deleting = true;
+                }
+            }
+        }
+    }
+
+    fn create_server(&mut self, new: &crate::server::NewServer) {
+        let id = self.id("server");
+        let mut used = Vec::new();
+        for device in &new.block_devices {
+            if let Source::Volume { id } = &device.source {
+                used.push(id.clone());
+            }
+        }
+        assert!(self.volumes.iter().filter(|v| used.contains(&v.id)).all(|v| v.state == State::Active));
+        // Nova refuses ports and volumes that are in use, if only when it builds.
+        let taken = self.ports.iter().any(|p| new.port_ids.contains(&p.id) && !p.device_id.is_empty());
+        if !taken {
+            for port in self.ports.iter_mut().filter(|port| new.port_ids.contains(&port.id)) {
+                port.device_id.clone_from(&id);
+            }
+            for volume in self.volumes.iter_mut().filter(|volume| used.contains(&volume.id)) {
+                volume.attached_server_ids = vec![id.clone()];
+                volume.status = "in-use".into();
+            }
+        }
+        self.servers.push(Server {
+            id,
+            name: new.name.clone(),
+            status: if taken { "ERROR" } else { "BUILD" }.into(),
+            metadata: new.metadata.clone(),
+            ..Server::default()
+        });
+    }
+
+    fn check(&self, id: &str) {
+        assert!(!self.foreign.iter().any(|foreign| foreign == id), "{id} is not ours");
+    }
+
+    /// Whatever the cloud works on comes to its end.
+    pub fn tick(&mut self) {
+        let gone: Vec<String> =
+            self.servers.iter().filter(|server| server.deleting).map(|server| server.id.clone()).collect();
+        self.servers.retain(|server| !server.deleting);
+        for port in self.ports.iter_mut().filter(|port| gone.contains(&port.device_id)) {
+            port.device_id.clear();
+        }
+        self.volumes.retain(|volume| volume.state != State::Deleting);
+        for volume in &mut self.volumes {
+            if volume.attached_server_ids.iter().any(|id| gone.contains(id)) {
+                volume.attached_server_ids.clear();
+                volume.state = State::Deleting;
+                volume.status = "deleting".into();
+            } else if volume.state == State::Pending {
+                (volume.state, volume.status) = (State::Active, "available".into());
+            }
+        }
+        for server in self.servers.iter_mut().filter(|server| server.status == "BUILD") {
+            server.status = "ACTIVE".into();
+        }
+    }
+
+    pub fn ours<'a, T>(&self, all: &'a [T], id: impl Fn(&T) -> &String) -> Vec<&'a T> {
+        all.iter().filter(|one| !self.foreign.contains(id(one))).collect()
+    }
+
+    /// Things of somebody else that look like ours, but for what tells them apart.
+    pub fn add_lookalikes(&mut self) {
+        let server = self.id("foreign");
+        let ports = [("other", "net", server.as_str()), (DESCRIPTION, "net-2", "")];
+        for (description, network, device) in ports {
+            let id = self.id("foreign");
+            self.foreign.push(id.clone());
+            self.ports.push(Port {
+                id,
+                name: "m-0".into(),
+                description: description.into(),
+                network_id: network.into(),
+                device_id: device.into(),
+                ..Port::default()
+            });
+        }
+        let volume = self.id("foreign");
+        self.volumes.push(Volume { id: volume.clone(), name: "m-root".into(), size_gib: 5, ..Volume::default() });
+        self.servers.push(Server {
+            id: server.clone(),
+            name: "m".into(),
+            status: "ACTIVE".into(),
+            metadata: vec![(crate::server::CLUSTER_METADATA_KEY.into(), "elsewhere/c".into())],
+            ..Server::default()
+        });
+        self.foreign.extend([server, volume]);
+    }
+}
+
+const DESCRIPTION: &str = "Created by cluster-api-provider-openstack cluster c";
+
+pub fn catalog() -> Catalog {
+    let named = |id: &str, name: &str| (id.to_string(), name.to_string());
+    let network = |(id, name)| Network { id, name, ..Network::default() };
+    let flavor = |(id, name)| Flavor { id, name, ..Flavor::default() };
+    Catalog {
+        images: vec![Image { id: "image".into(), name: "ubuntu".into(), ..Image::default() }],
+        flavors: vec![flavor(named("f1", "SCS-2V-4")), flavor(named("f2", "SCS-4V-8"))],
+        networks: vec![network(named("net", "nodes")), network(named("net-2", "storage"))],
+        security_groups: vec![SecurityGroup { id: "sg".into(), name: "workers".into(), ..SecurityGroup::default() }],
+        ..Catalog::default()
+    }
+}
+
+/// How a server differs from the plainest one.
+#[derive(Clone, Debug, Default)]
+pub struct Shape {
+    pub ports: usize,
+    pub tagged: bool,
+    pub root_volume: bool,
+    pub data_volume: bool,
+}
+
+pub fn want(shape: &Shape) -> Want {
+    let port = |index: usize| PortOpts {
+        network: Some(NetworkParam { id: Some("net".into()), filter: None }),
+        name_suffix: (index == 1).then(|| "second".to_string()),
+        security_groups: vec![SecurityGroupParam { id: Some("sg".into()), filter: None }],
+        ..PortOpts::default()
+    };
+    let data = AdditionalBlockDevice {
+        name: "data".into(),
+        size_gib: 7,
+        storage: BlockDeviceStorage { type_: BlockDeviceType::Volume, volume: None },
+    };
+    Want {
+        namespace: "ns".into(),
+        name: "m".into(),
+        cluster: "c".into(),
+        generation: Some(1),
+        deleting: false,
+        spec: OpenStackServerSpec {
+            flavor: Some("SCS-2V-4".into()),
+            image: ImageParam {
+                filter: Some(ImageFilter { name: Some("ubuntu".into()), tags: vec![] }),
+                ..ImageParam::default()
+            },
+            ports: (0..shape.ports.max(1)).map(port).collect(),
+            tags: if shape.tagged { vec!["t".into()] } else { vec![] },
+            root_volume: shape.root_volume.then(|| RootVolume { size_gib: 5, ..RootVolume::default() }),
+            additional_block_devices: if shape.data_volume { vec![data] } else { vec![] },
+            ..OpenStackServerSpec::default()
+        },
+        status: OpenStackServerStatus::default(),
+    }
+}
+
+/// What may go wrong with one step.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    None,
+    /// Only so many of the actions are done.
+    Crash(usize),
+    /// The status that was to be published is lost, and so is all that was published before.
+    LoseStatus,
+    /// A create whose answer was lost lands only after it was repeated.
+    Twice,
+}
+
+/// One reconcile; returns the step.
+pub fn reconcile(model: &mut Model, want: &mut Want, fault: Fault) -> Step<Action> {
+    let decision = plan(want, &model.seen(), Timestamp::UNIX_EPOCH);
+    if let Step::Do(actions) = &decision.step {
+        assert!(!actions.is_empty());
+        let most = if let Fault::Crash(most) = fault { most } else { usize::MAX };
+        for action in actions.iter().take(most) {
+            model.apply(action);
+        }
+        let create = |a: &&Action| matches!(a, Action::CreatePort(_) | Action::CreateServer(_));
+        if let (Fault::Twice, Some(action)) = (fault, actions.iter().find(create)) {
+            model.apply(action);
+        }
+    }
+    match fault {
+        // A server that was seen and whose recording is lost may not be made again, and is not:
+        // it is found by its mark.
+        Fault::LoseStatus => want.status = OpenStackServerStatus::default(),
+        Fault::Crash(_) => {}
+        Fault::None | Fault::Twice => want.status = decision.status,
+    }
+    decision.step
+}
+
+/// Reconciles without faults until nothing is left to do.
+pub fn settle(model: &mut Model, want: &mut Want) -> Step<Action> {
+    for _ in 0..40 {
+        match reconcile(model, want, Fault::None) {
+            Step::Do(_) => {}
+            Step::Wait(_) => model.tick(),
+            end => return end,
+        }
+    }
+    panic!("does not settle: {model:?}")
+}
