@@ -143,7 +143,7 @@ fn first_line(text: &str) -> &str {
 }
 
 /// Runs cargo in the workspace, its output where ours goes.
-fn cargo(lab: &Lab, arguments: &[&str]) -> Result<()> {
+pub fn cargo(lab: &Lab, arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("cargo");
     command.args(arguments).current_dir(&lab.repo);
     finish(&mut command)

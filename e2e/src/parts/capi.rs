@@ -1,9 +1,9 @@
 //! The part `capi`: the managers of Cluster API, each under its own ServiceAccount so that its RBAC is really used,
 //! with its webhooks by URL.
 
-use std::{fs, path::PathBuf, process::Command, time::Duration};
+use std::{fs, path::PathBuf, process::Command, thread, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
 use super::{
@@ -99,9 +99,15 @@ impl Part for ClusterApi {
                 .with_context(|| rendered.display().to_string())?;
             documents.push(manifests::localise(read, manager.port, &ca));
         }
-        documents
-            .iter()
-            .try_for_each(|d| manifests::apply(lab, d))?;
+        thread::scope(|scope| {
+            let applies: Vec<_> = documents
+                .iter()
+                .map(|d| scope.spawn(|| manifests::apply(lab, d)))
+                .collect();
+            applies
+                .into_iter()
+                .try_for_each(|a| a.join().map_err(|_| anyhow!("apply panicked"))?)
+        })?;
         for manager in &MANAGERS {
             wait_for(manager.account, DEADLINE, || manager.may_list(lab))?;
             manager.start(lab)?;

@@ -121,8 +121,13 @@ pub fn authority(lab: &Lab) -> Result<Authority> {
 pub fn serving_certificate(lab: &Lab, name: &str) -> Result<PathBuf> {
     let pair = authority(lab)?.sign(name, name, &Usage::Server(&["127.0.0.1", "localhost"]))?;
     let dir = lab.part_dir(&format!("management/certs/{name}"));
-    fs::copy(&pair.certificate, dir.join("tls.crt")).with_context(|| dir.display().to_string())?;
-    fs::copy(&pair.key, dir.join("tls.key")).with_context(|| dir.display().to_string())?;
+    // Servers watch these files: they are written once.
+    for (from, to) in [(pair.certificate, "tls.crt"), (pair.key, "tls.key")] {
+        let to = dir.join(to);
+        if !to.exists() {
+            fs::copy(&from, &to).with_context(|| to.display().to_string())?;
+        }
+    }
     Ok(dir)
 }
 

@@ -1,16 +1,23 @@
 //! The parts of the lab.
 
 pub mod capi;
+pub mod capstan;
 pub mod management;
 pub mod manifests;
 
 use anyhow::{Result, anyhow};
 
-use crate::part::Part;
+use crate::{agent, openstack, part::Part};
 
 /// All parts, in the order of `status`.
 pub fn all() -> Vec<Box<dyn Part>> {
-    vec![Box::new(management::Management), Box::new(capi::ClusterApi)]
+    vec![
+        Box::new(openstack::OpenStack),
+        Box::new(management::Management),
+        Box::new(capi::ClusterApi),
+        Box::new(capstan::Capstan),
+        Box::new(agent::Agent),
+    ]
 }
 
 /// The part of this name.
