@@ -11,7 +11,7 @@ use crate::names::names;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// What it is about, see [`ConditionType`].
+    /// What it is about.
     #[serde(rename = "type")]
     pub type_: String,
     /// `True`, `False` or `Unknown`.
@@ -22,7 +22,7 @@ pub struct Condition {
     /// When the status last changed.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub last_transition_time: Time,
-    /// Why, in one word; see [`Reason`].
+    /// Why, in one word.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// Why, in a sentence.

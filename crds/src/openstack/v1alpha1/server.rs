@@ -124,7 +124,7 @@ pub struct OpenStackServerStatus {
     /// What was created for the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<ServerResources>,
-    /// See [`crate::openstack::conditions`].
+    /// What works and what does not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

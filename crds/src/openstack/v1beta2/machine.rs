@@ -90,7 +90,7 @@ pub struct OpenStackMachineSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OpenStackMachineStatus {
-    /// See [`crate::openstack::conditions`].
+    /// What works and what does not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions", transform = schema::map_by_type)]
     pub conditions: Vec<Condition>,

@@ -46,7 +46,7 @@ pub struct OpenStackMachineTemplateStatus {
     /// Its platform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_info: Option<NodeInfo>,
-    /// See [`crate::openstack::conditions`].
+    /// What works and what does not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions", transform = schema::map_by_type)]
     pub conditions: Vec<Condition>,

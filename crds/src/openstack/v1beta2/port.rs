@@ -175,7 +175,7 @@ pub struct ResolvedPortSpec {
     pub value_specs: Vec<ValueSpec>,
 }
 
-/// A [`FixedIP`] with its subnet looked up.
+/// A fixed IP with its subnet looked up.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResolvedFixedIP {

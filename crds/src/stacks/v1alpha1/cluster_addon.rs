@@ -51,12 +51,34 @@ pub struct ClusterAddonStatus {
     /// The stages of the hook that is being served.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageStatus>,
+    /// What `stages` are about. An extension: the Cluster Stack Operator forgets
+    /// it, and after a restart cannot tell an old run from a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<StageRun>,
+    /// Kubernetes version of the release in `spec.clusterStack`. An extension: without it, the
+    /// old release is needed to tell whether Kubernetes changes.
+    #[serde(
+        default,
+        rename = "kubernetesVersion",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub kubernetes_version: Option<String>,
     /// All add-ons are applied.
     #[serde(default)]
     pub ready: bool,
-    /// See [`crate::stacks::conditions`].
+    /// What works and what does not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
+}
+
+/// Which stages are on their way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StageRun {
+    /// The ClusterClass whose stages they are.
+    pub cluster_stack: String,
+    /// The hook whose stages they are.
+    pub hook: String,
 }
 
 /// How far a stage is.
@@ -65,10 +87,10 @@ pub struct StageStatus {
     /// Name of the stage: the folder of its chart.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// `apply` or `delete`, see [`StageAction`].
+    /// `apply` or `delete`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub action: String,
-    /// How far it is, see [`StagePhase`].
+    /// How far it is.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub phase: String,
     /// What is awaited, or went wrong. An extension: the Cluster Stack Operator has no such field.

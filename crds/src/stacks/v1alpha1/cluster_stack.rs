@@ -85,7 +85,7 @@ pub struct ClusterStackStatus {
     /// Versions that are ready, joined by `, `.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usable_versions: Option<String>,
-    /// See [`crate::stacks::conditions`].
+    /// What works and what does not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }
@@ -97,7 +97,7 @@ pub struct ClusterStackReleaseSummary {
     pub name: String,
     /// Clusters can use it.
     pub ready: bool,
-    /// How far it is, see [`ReleasePhase`].
+    /// How far it is.
     pub phase: String,
     /// What is awaited, or went wrong.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -46,7 +46,7 @@ pub struct ClusterStackReleaseStatus {
     /// Clusters can use it.
     #[serde(default)]
     pub ready: bool,
-    /// See [`crate::stacks::conditions`].
+    /// What works and what does not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

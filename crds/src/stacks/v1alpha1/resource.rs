@@ -19,7 +19,7 @@ pub struct Resource {
     /// Name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// `synced` or `not-synced`, see [`ResourceStatus`].
+    /// `synced` or `not-synced`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub status: String,
     /// What went wrong.

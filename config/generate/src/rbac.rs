@@ -1,0 +1,220 @@
+//! `config/rbac/`: who the operator is and what it may do.
+
+use serde_json::{Value, json};
+
+use crate::names::{Documents, NAMESPACE, OPERATOR, cluster_wide, labels, namespaced};
+
+const INFRASTRUCTURE: &str = crds::openstack::names::GROUP;
+const STACKS: &str = crds::stacks::names::GROUP;
+const RBAC: &str = "rbac.authorization.k8s.io";
+const RBAC_V1: &str = "rbac.authorization.k8s.io/v1";
+
+const READ: &[&str] = &["get", "list", "watch"];
+/// Server-side apply asks for `create` too where the object is not there yet.
+const APPLY: &[&str] = &["create", "delete", "get", "patch"];
+
+pub fn documents() -> Documents {
+    let operator = vec![
+        json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {
+                "name": NAMESPACE,
+                "labels": {
+                    "app.kubernetes.io/name": OPERATOR,
+                    crds::capi::names::PROVIDER_LABEL: crds::openstack::names::PROVIDER,
+                    "pod-security.kubernetes.io/enforce": "restricted",
+                },
+            },
+        }),
+        json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": namespaced(OPERATOR) }),
+        json!({
+            "apiVersion": RBAC_V1,
+            "kind": "ClusterRole",
+            "metadata": cluster_wide(OPERATOR),
+            "rules": rules(),
+        }),
+        binding("ClusterRoleBinding", cluster_wide(OPERATOR), "ClusterRole"),
+        json!({
+            "apiVersion": RBAC_V1,
+            "kind": "Role",
+            "metadata": namespaced(OPERATOR),
+            "rules": [rule("coordination.k8s.io", &["leases"], &["create", "get", "list", "patch", "update", "watch"])],
+        }),
+        binding("RoleBinding", namespaced(OPERATOR), "Role"),
+    ];
+    vec![
+        ("rbac/operator.yaml".into(), operator),
+        ("rbac/cluster-api.yaml".into(), vec![cluster_api()]),
+    ]
+}
+
+fn binding(kind: &str, metadata: Value, role_kind: &str) -> Value {
+    json!({
+        "apiVersion": RBAC_V1,
+        "kind": kind,
+        "metadata": metadata,
+        "roleRef": { "apiGroup": RBAC, "kind": role_kind, "name": OPERATOR },
+        "subjects": [{ "kind": "ServiceAccount", "name": OPERATOR, "namespace": NAMESPACE }],
+    })
+}
+
+/// What Cluster API's managers may do with our kinds: their own roles take in every role with
+/// these labels.
+fn cluster_api() -> Value {
+    let mut metadata = cluster_wide("capstan-cluster-api");
+    let mut with = labels();
+    for prefix in ["cluster.x-k8s.io", "kubeadm.controlplane.cluster.x-k8s.io"] {
+        with[format!("{prefix}/aggregate-to-manager")] = "true".into();
+    }
+    metadata["labels"] = with;
+    let kinds = [
+        "openstackclusters",
+        "openstackclustertemplates",
+        "openstackmachines",
+        "openstackmachinetemplates",
+    ];
+    let verbs = [
+        "create", "delete", "get", "list", "patch", "update", "watch",
+    ];
+    json!({
+        "apiVersion": RBAC_V1,
+        "kind": "ClusterRole",
+        "metadata": metadata,
+        "rules": [rule(INFRASTRUCTURE, &kinds, &verbs)],
+    })
+}
+
+fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
+    json!({ "apiGroups": [group], "resources": resources, "verbs": verbs })
+}
+
+fn rules() -> Vec<Value> {
+    [provider(), stacks(), shared()].concat()
+}
+
+fn provider() -> Vec<Value> {
+    let own = ["openstackclusters", "openstackmachines", "openstackservers"];
+    vec![
+        rule(INFRASTRUCTURE, &own, READ),
+        // finalizers, the API endpoint, the provider ID
+        rule(INFRASTRUCTURE, &own, &["patch"]),
+        rule(
+            INFRASTRUCTURE,
+            &own.map(|kind| format!("{kind}/status"))
+                .each_ref()
+                .map(String::as_str),
+            &["patch"],
+        ),
+        // owner references that block the owner's deletion
+        rule(
+            INFRASTRUCTURE,
+            &[
+                "openstackclusters/finalizers",
+                "openstackmachines/finalizers",
+            ],
+            &["update"],
+        ),
+        // the servers of machines and bastions
+        rule(INFRASTRUCTURE, &["openstackservers"], &["create", "delete"]),
+    ]
+}
+
+fn stacks() -> Vec<Value> {
+    let own = ["clusteraddons", "clusterstackreleases", "clusterstacks"];
+    vec![
+        rule(STACKS, &own, READ),
+        rule(STACKS, &own, &["patch"]),
+        rule(
+            STACKS,
+            &own.map(|kind| format!("{kind}/status"))
+                .each_ref()
+                .map(String::as_str),
+            &["patch"],
+        ),
+        rule(
+            STACKS,
+            &[
+                "clusterstackreleases/finalizers",
+                "clusterstacks/finalizers",
+            ],
+            &["update"],
+        ),
+        rule(
+            STACKS,
+            &["clusteraddons", "clusterstackreleases"],
+            &["create", "delete"],
+        ),
+        // what a cluster-class chart is made of
+        rule("cluster.x-k8s.io", &["clusterclasses"], APPLY),
+        rule(
+            "controlplane.cluster.x-k8s.io",
+            &["kubeadmcontrolplanetemplates"],
+            APPLY,
+        ),
+        rule(
+            "bootstrap.cluster.x-k8s.io",
+            &["kubeadmconfigtemplates"],
+            APPLY,
+        ),
+        rule(
+            INFRASTRUCTURE,
+            &["openstackclustertemplates", "openstackmachinetemplates"],
+            APPLY,
+        ),
+        rule("openstack.k-orc.cloud", &["images"], APPLY),
+        // what templates of add-on values may read: the control plane and the infrastructure
+        rule("controlplane.cluster.x-k8s.io", &["*"], &["get"]),
+        rule(INFRASTRUCTURE, &["*"], &["get"]),
+    ]
+}
+
+fn shared() -> Vec<Value> {
+    vec![
+        rule(
+            "cluster.x-k8s.io",
+            &["clusters", "machinedeployments", "machines"],
+            READ,
+        ),
+        // credentials, user data, kubeconfigs: by name, in the namespace of the object that names them
+        rule("", &["secrets"], &["get"]),
+        rule("events.k8s.io", &["events"], &["create", "patch"]),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verbs(resource: &str) -> Vec<Value> {
+        let hits = |r: &Value| {
+            r["resources"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|name| name == resource)
+        };
+        rules()
+            .iter()
+            .filter(|r| hits(r))
+            .flat_map(|r| r["verbs"].as_array().unwrap().clone())
+            .collect()
+    }
+
+    #[test]
+    fn secrets_are_never_listed() {
+        assert_eq!(verbs("secrets"), ["get"]);
+    }
+
+    #[test]
+    fn no_rule_allows_everything() {
+        assert!(rules().iter().all(|r| {
+            r["verbs"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|verb| verb != "*")
+        }));
+        assert_eq!(verbs("*"), ["get", "get"]);
+    }
+}

@@ -1,0 +1,89 @@
+//! `config/webhook/`: the requests that the API server asks the operator about.
+
+use serde_json::{Value, json};
+
+use crate::names::{CERTIFICATE, Documents, NAMESPACE, WEBHOOK_SERVICE, cluster_wide};
+
+/// A validating webhook.
+struct Webhook {
+    group: &'static str,
+    version: &'static str,
+    /// Lower case.
+    kind: &'static str,
+    operations: &'static [&'static str],
+}
+
+/// Those that the operator serves. An entry without a server refuses every request.
+const WEBHOOKS: &[Webhook] = &[];
+
+pub fn documents() -> Documents {
+    if WEBHOOKS.is_empty() {
+        return Documents::new();
+    }
+    vec![(
+        "webhook/validating.yaml".into(),
+        vec![configuration(WEBHOOKS)],
+    )]
+}
+
+fn configuration(webhooks: &[Webhook]) -> Value {
+    let mut metadata = cluster_wide("capstan-validating-webhook-configuration");
+    metadata["annotations"] =
+        json!({ "cert-manager.io/inject-ca-from": format!("{NAMESPACE}/{CERTIFICATE}") });
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": metadata,
+        "webhooks": webhooks.iter().map(entry).collect::<Vec<_>>(),
+    })
+}
+
+fn entry(webhook: &Webhook) -> Value {
+    let Webhook {
+        group,
+        version,
+        kind,
+        operations,
+    } = webhook;
+    let path = format!("/validate-{}-{version}-{kind}", group.replace('.', "-"));
+    json!({
+        "name": format!("validation.{kind}.{version}.{group}"),
+        "admissionReviewVersions": ["v1"],
+        "clientConfig": { "service": { "name": WEBHOOK_SERVICE, "namespace": NAMESPACE, "path": path } },
+        "failurePolicy": "Fail",
+        // requests in an older version are converted first, so one validator is enough
+        "matchPolicy": "Equivalent",
+        "sideEffects": "None",
+        "timeoutSeconds": 10,
+        "rules": [{
+            "apiGroups": [group],
+            "apiVersions": [version],
+            "operations": operations,
+            "resources": [plural(kind)],
+        }],
+    })
+}
+
+/// Plural of a kind: those of our groups and `cluster` are regular.
+fn plural(kind: &str) -> String {
+    format!("{kind}s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_and_resources_are_those_of_upstream() {
+        let webhook = Webhook {
+            group: "infrastructure.cluster.x-k8s.io",
+            version: "v1beta2",
+            kind: "openstackcluster",
+            operations: &["CREATE", "UPDATE"],
+        };
+        let entry = &configuration(&[webhook])["webhooks"][0];
+        let path = "/validate-infrastructure-cluster-x-k8s-io-v1beta2-openstackcluster";
+        assert_eq!(entry["clientConfig"]["service"]["path"], path);
+        assert_eq!(entry["rules"][0]["resources"][0], "openstackclusters");
+    }
+}
