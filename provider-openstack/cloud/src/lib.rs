@@ -54,7 +54,7 @@ mod wire;
 pub use change::{Item, Kind, Row};
 pub use credentials::{Auth, Credentials, CredentialsError, Interface, Principal};
 pub use error::{Error, ErrorKind, Result};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, OperationLabels, RequestLabels};
 pub use service::Service;
 pub use session::{Cloud, MAX_IN_FLIGHT};
 pub use view::{Clouds, Tables, View, WakeReceiver, Wakes, wakes};

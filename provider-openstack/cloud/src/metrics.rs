@@ -13,14 +13,14 @@ use prometheus_client::registry::Registry;
 #[derive(Clone, Debug)]
 pub struct Metrics {
     /// Requests by service, operation and outcome.
-    pub requests: Family<Request, Counter>,
+    pub requests: Family<RequestLabels, Counter>,
     /// Seconds until the answer was there.
-    pub seconds: Family<Operation, Histogram>,
+    pub seconds: Family<OperationLabels, Histogram>,
 }
 
 /// Labels of a finished request.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct Request {
+pub struct RequestLabels {
     /// For example `network`.
     pub service: &'static str,
     /// Method and resource, for example `POST port`.
@@ -31,7 +31,7 @@ pub struct Request {
 
 /// Labels of the duration of a request.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct Operation {
+pub struct OperationLabels {
     /// For example `network`.
     pub service: &'static str,
     /// Method and resource, for example `POST port`.
@@ -72,14 +72,14 @@ impl Metrics {
         took: Duration,
     ) {
         let operation = operation.to_owned();
-        let request = Request {
+        let request = RequestLabels {
             service,
             operation: operation.clone(),
             outcome,
         };
         self.requests.get_or_create(&request).inc();
         self.seconds
-            .get_or_create(&Operation { service, operation })
+            .get_or_create(&OperationLabels { service, operation })
             .observe(took.as_secs_f64());
     }
 }

@@ -90,7 +90,9 @@ impl State {
         let Some(fetched) = &freshness.last else {
             return false;
         };
-        let doubtful = freshness.doubted.is_some_and(|at| at > fetched.began);
+        let refused = |failure: &Failure| !failure.error.is_transient();
+        let doubtful = freshness.doubted.is_some_and(|at| at > fetched.began)
+            || freshness.failure.as_ref().is_some_and(refused);
         !doubtful && now < fetched.at + self.interval(kind, fetched).mul_f64(1.5)
     }
 

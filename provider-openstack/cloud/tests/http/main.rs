@@ -1,0 +1,5 @@
+//! The session and the view against a small server on loopback.
+
+mod fake;
+mod session;
+mod view;
