@@ -2,17 +2,19 @@
 
 use std::{
     env, fs,
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
 use nix::{
+    mount::{MsFlags, mount},
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 
-use crate::{clean::leftovers, lab::Lab, process::wait_for};
+use crate::{clean::leftovers, lab::Lab, netns, process::wait_for};
 
 /// A second, small lab: killed while it comes up, brought up again over the remains, its processes killed, taken down.
 pub fn lab_leaves_nothing(lab: &Lab) -> Result<()> {
@@ -55,9 +57,11 @@ pub fn lab_leaves_nothing(lab: &Lab) -> Result<()> {
     for name in names(&second) {
         second.kill("management", &name)?;
     }
+    remains_of_a_machine(&second)?;
+    let before = leftovers(&second);
     ensure!(
-        !leftovers(&second).is_empty(),
-        "the stray process and the namespace are seen before `down`"
+        before.len() >= 5,
+        "a process, two namespaces, a mount and a cgroup are seen before `down`: {before:?}"
     );
     run(&second, &["down", "--purge"])?;
 
@@ -68,6 +72,23 @@ pub fn lab_leaves_nothing(lab: &Lab) -> Result<()> {
     let files = fs::read_dir(&second.dir).map_or(0, Iterator::count);
     ensure!(files == 0, "{files} files left in {}", second.dir.display());
     Ok(())
+}
+
+/// What a node agent would leave that is killed between two steps: a namespace, a mount and a cgroup.
+fn remains_of_a_machine(lab: &Lab) -> Result<()> {
+    netns::ip(&["netns", "add", &format!("{}-machine", lab.netns())])?;
+    let root = lab.part_dir("agent/machine/root");
+    let none = None::<&str>;
+    mount(none, &root, Some("tmpfs"), MsFlags::empty(), none).context("mount a tmpfs")?;
+    // Version 2, or the hierarchy of a controller of version 1.
+    let cgroups = Path::new("/sys/fs/cgroup");
+    let hierarchy = if cgroups.join("cgroup.procs").exists() {
+        cgroups.to_owned()
+    } else {
+        cgroups.join("pids")
+    };
+    let cgroup = hierarchy.join(lab.netns()).join("machine");
+    fs::create_dir_all(&cgroup).with_context(|| cgroup.display().to_string())
 }
 
 fn command(lab: &Lab, arguments: &[&str]) -> Result<Command> {
