@@ -4,7 +4,7 @@
 use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     management::{authority, kubeconfig_of, serving_certificate},
@@ -62,7 +62,7 @@ impl Part for Capstan {
         manifests::apply(lab, &shipped("crd", WEBHOOKS)?)?;
         let rbac = shipped("rbac", WEBHOOKS)?;
         let account = Account::of(&rbac)?;
-        manifests::apply(lab, &[vec![account.namespace()], rbac].concat())?;
+        manifests::apply(lab, &rbac)?;
         start(lab, &account)?;
         // Only now: the API server refuses objects whose webhooks do not answer.
         manifests::apply(lab, &shipped("webhook", WEBHOOKS)?)?;
@@ -155,17 +155,14 @@ impl Account {
             name: text("name").context("config/rbac: ServiceAccount without a name")?,
         })
     }
-
-    fn namespace(&self) -> Value {
-        json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": self.namespace } })
-    }
 }
 
-/// The generated manifests of one folder of `config/`; kustomizations are for clusters and not read.
+/// The generated manifests of one folder of `config/`: none if nothing of that sort is shipped.
+/// Kustomizations are for clusters and not read.
 fn config(lab: &Lab, folder: &str) -> Result<Vec<Value>> {
-    let dir = lab.repo.join("config").join(folder);
-    let entries = fs::read_dir(&dir)
-        .with_context(|| format!("{}: `cargo generate` writes it", dir.display()))?;
+    let entries = fs::read_dir(lab.repo.join("config").join(folder))
+        .into_iter()
+        .flatten();
     let mut files: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
     files.retain(|f| {
         f.extension().is_some_and(|e| e == "yaml") && !f.ends_with("kustomization.yaml")

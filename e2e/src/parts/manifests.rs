@@ -12,6 +12,12 @@ use crate::{lab::Lab, process::wait_for};
 /// What a Pod, its Service and cert-manager would do is done by the lab.
 const DROPPED: [&str; 4] = ["Deployment", "Service", "Certificate", "Issuer"];
 
+/// Annotations that have others write the authority into a manifest.
+const CA_INJECTIONS: [&str; 2] = [
+    "cert-manager.io/inject-ca-from",
+    "runtime.cluster.x-k8s.io/inject-ca-from-secret",
+];
+
 /// All documents of a YAML file.
 ///
 /// # Errors
@@ -40,7 +46,9 @@ pub fn localise(documents: Vec<Value>, port: u16, ca: &[u8]) -> Vec<Value> {
             .pointer_mut("/metadata/annotations")
             .and_then(Value::as_object_mut)
         {
-            annotations.remove("cert-manager.io/inject-ca-from");
+            for injection in CA_INJECTIONS {
+                annotations.remove(injection);
+            }
         }
         if let Some(config) = document.pointer_mut("/spec/conversion/webhook/clientConfig") {
             by_url(config, port, &bundle);
@@ -81,6 +89,9 @@ fn by_url(config: &mut Value, port: u16, bundle: &str) {
 /// # Errors
 /// What kubectl says in the end; a kind that its CRD has only just brought is waited for.
 pub fn apply(lab: &Lab, documents: &[Value]) -> Result<()> {
+    if documents.is_empty() {
+        return Ok(());
+    }
     let list =
         serde_json::to_vec(&json!({ "apiVersion": "v1", "kind": "List", "items": documents }))?;
     wait_for("apply of manifests", Duration::from_secs(20), || {
