@@ -4,6 +4,7 @@ pub mod capi;
 pub mod capstan;
 pub mod management;
 pub mod manifests;
+pub mod registry;
 
 use anyhow::{Result, anyhow};
 
@@ -13,6 +14,7 @@ use crate::{agent, openstack, part::Part};
 pub fn all() -> Vec<Box<dyn Part>> {
     vec![
         Box::new(openstack::OpenStack),
+        Box::new(registry::Registry),
         Box::new(management::Management),
         Box::new(capi::ClusterApi),
         Box::new(capstan::Capstan),

@@ -59,3 +59,12 @@ pub fn version(lab: &Lab, name: &str) -> Result<String> {
     let (module, _) = catalogue::find(name).with_context(|| format!("no tool is called {name}"))?;
     build::version(&build::folder(lab, module), module.upstream)
 }
+
+/// Digest of what a tool is built from, for whoever keeps something made of it.
+///
+/// # Errors
+/// An unknown name; a go.mod or go.sum that cannot be read.
+pub fn digest(lab: &Lab, name: &str) -> Result<String> {
+    let (module, _) = catalogue::find(name).with_context(|| format!("no tool is called {name}"))?;
+    build::digest(&build::folder(lab, module))
+}
