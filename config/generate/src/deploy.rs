@@ -10,6 +10,8 @@ const IMAGE: &str = "capstan-operator:dev";
 const CERTIFICATES: &str = "/certs";
 /// Where releases are stored. Lost with the pod, and fetched anew.
 const STORE: &str = "/var/lib/capstan";
+/// Secret whose keys are the environment of the source of releases.
+const SOURCE: &str = "cluster-stack-variables";
 
 pub fn documents() -> Documents {
     let operator = vec![
@@ -70,6 +72,15 @@ fn container() -> Value {
     json!({
         "name": "operator",
         "image": IMAGE,
+        "args": [
+            format!("--webhook-cert-dir={CERTIFICATES}"),
+            format!("--hook-cert-dir={CERTIFICATES}"),
+            format!("--health-addr=0.0.0.0:{HEALTH_PORT}"),
+            format!("--metrics-addr=0.0.0.0:{METRICS_PORT}"),
+            format!("--release-dir={STORE}"),
+        ],
+        // OCI_REGISTRY, OCI_REPOSITORY and credentials for them
+        "envFrom": [{ "secretRef": { "name": SOURCE, "optional": true } }],
         "ports": [
             port("webhooks", WEBHOOK_PORT),
             port("hooks", HOOK_PORT),

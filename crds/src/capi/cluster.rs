@@ -164,3 +164,82 @@ pub struct ClusterInitialization {
     /// The first control plane node answered once.
     pub control_plane_initialized: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn cluster(value: Value) -> Cluster {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn reads_v1beta2() {
+        let cluster = cluster(json!({
+            "apiVersion": "cluster.x-k8s.io/v1beta2",
+            "kind": "Cluster",
+            "metadata": { "name": "demo" },
+            "spec": {
+                "infrastructureRef": {
+                    "apiGroup": "infrastructure.cluster.x-k8s.io",
+                    "kind": "OpenStackCluster",
+                    "name": "demo-x",
+                },
+                "topology": {
+                    "classRef": { "name": "openstack-lab-1-36-v1", "namespace": "classes" },
+                    "version": "v1.36.2",
+                },
+                "futureField": true,
+            },
+            "status": { "initialization": {
+                "infrastructureProvisioned": true,
+                "controlPlaneInitialized": true,
+            } },
+        }));
+        let topology = cluster.spec.topology.clone().unwrap();
+        assert_eq!(topology.class_name(), "openstack-lab-1-36-v1");
+        assert_eq!(topology.class_namespace(), "classes");
+        let infrastructure = cluster.spec.infrastructure_ref.clone().unwrap();
+        assert_eq!(infrastructure.group(), "infrastructure.cluster.x-k8s.io");
+        assert!(cluster.infrastructure_provisioned() && cluster.control_plane_initialized());
+    }
+
+    #[test]
+    fn reads_v1beta1() {
+        let cluster = cluster(json!({
+            "apiVersion": "cluster.x-k8s.io/v1beta1",
+            "kind": "Cluster",
+            "metadata": { "name": "demo" },
+            "spec": {
+                "infrastructureRef": {
+                    "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta1",
+                    "kind": "OpenStackCluster",
+                    "name": "demo-x",
+                },
+                "topology": { "class": "openstack-lab-1-36-v1", "version": "v1.36.2" },
+            },
+            "status": {
+                "infrastructureReady": true,
+                // without reason and message, as conditions of v1beta1 may be
+                "conditions": [{
+                    "type": "ControlPlaneInitialized",
+                    "status": "True",
+                    "lastTransitionTime": "2026-11-21T12:00:00Z",
+                }],
+            },
+        }));
+        let topology = cluster.spec.topology.clone().unwrap();
+        assert_eq!(topology.class_name(), "openstack-lab-1-36-v1");
+        assert_eq!(topology.class_namespace(), "");
+        let infrastructure = cluster.spec.infrastructure_ref.clone().unwrap();
+        assert_eq!(infrastructure.group(), "infrastructure.cluster.x-k8s.io");
+        assert!(cluster.infrastructure_provisioned() && cluster.control_plane_initialized());
+    }
+
+    #[test]
+    fn missing_fields_take_their_default() {
+        assert_eq!(cluster(json!({})), Cluster::default());
+    }
+}

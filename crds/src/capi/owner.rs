@@ -59,3 +59,55 @@ fn label<'a>(meta: &'a ObjectMeta, key: &str) -> Option<&'a str> {
 fn annotation<'a>(meta: &'a ObjectMeta, key: &str) -> Option<&'a str> {
     meta.annotations.as_ref()?.get(key).map(String::as_str)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owned_by(api_version: &str, kind: &str) -> ObjectMeta {
+        ObjectMeta {
+            owner_references: Some(vec![OwnerReference {
+                api_version: api_version.into(),
+                kind: kind.into(),
+                name: "demo".into(),
+                ..Default::default()
+            }]),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn an_owner_of_any_version_counts() {
+        for version in ["v1beta1", "v1beta2", "v1"] {
+            let meta = owned_by(&format!("cluster.x-k8s.io/{version}"), "Cluster");
+            assert_eq!(owner_cluster_name(&meta), Some("demo"));
+        }
+    }
+
+    #[test]
+    fn an_owner_of_another_group_or_kind_does_not() {
+        assert_eq!(
+            owner_cluster_name(&owned_by("example.org/v1", "Cluster")),
+            None
+        );
+        assert_eq!(
+            owner_machine(&owned_by("cluster.x-k8s.io/v1beta2", "Cluster")),
+            None
+        );
+    }
+
+    #[test]
+    fn a_cluster_pauses_what_is_part_of_it() {
+        let mut cluster = Cluster::default();
+        assert!(!is_paused(Some(&cluster), &ObjectMeta::default()));
+        cluster.spec.paused = true;
+        assert!(is_paused(Some(&cluster), &ObjectMeta::default()));
+    }
+
+    #[test]
+    fn without_a_filter_every_object_is_ours() {
+        let meta = ObjectMeta::default();
+        assert!(matches_watch_filter(&meta, None));
+        assert!(!matches_watch_filter(&meta, Some("blue")));
+    }
+}

@@ -219,3 +219,44 @@ pub struct Bastion {
     #[schemars(extend("format" = "ipv4"))]
     pub floating_ip: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What is written must be what was read: server-side apply takes an absent list and an
+    /// empty one for different things.
+    #[test]
+    fn a_spec_is_written_as_it_was_read() {
+        let spec = json!({
+            "identityRef": { "type": "Secret", "name": "openstack", "cloudName": "openstack" },
+            "managedSubnets": [{ "cidr": "10.8.0.0/20", "dnsNameservers": ["9.9.9.9"] }],
+            "network": { "filter": { "projectID": "p", "tags": ["a"], "notTagsAny": ["b"] } },
+            "apiServer": {
+                "port": 6443,
+                "enableFloatingIP": true,
+                "managedLoadBalancer": { "enabled": true, "allowedCIDRs": ["10.0.0.0/8"] },
+            },
+            "managedSecurityGroups": {
+                "allowAllInClusterTraffic": false,
+                "workerNodesSecurityGroupRules": [{
+                    "name": "bgp",
+                    "direction": "ingress",
+                    "etherType": "IPv4",
+                    "portRangeMin": 179,
+                    "portRangeMax": 179,
+                    "remoteManagedGroups": ["controlplane", "worker"],
+                }],
+            },
+            "bastion": { "enabled": true, "spec": {
+                "flavor": { "filter": { "name": "m1" } },
+                "image": { "imageRef": { "name": "ubuntu" } },
+                "rootVolume": { "sizeGiB": 20, "availabilityZone": { "from": "Machine" } },
+            } },
+        });
+        let read: OpenStackClusterSpec = serde_json::from_value(spec.clone()).unwrap();
+        assert_eq!(serde_json::to_value(read).unwrap(), spec);
+    }
+}
