@@ -158,7 +158,6 @@ pub async fn observe(
         workload,
         objects,
         resources,
-        message,
         recorded: false,
     })
 }

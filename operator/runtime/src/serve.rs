@@ -55,7 +55,6 @@ pub enum Error {
 }
 
 /// `/healthz`, `/readyz` and `/livez`.
-#[must_use]
 pub fn health_routes(health: Health) -> Router {
     let ready = move || {
         let awaited = health.awaited();
@@ -74,7 +73,6 @@ pub fn health_routes(health: Health) -> Router {
 }
 
 /// `/metrics`.
-#[must_use]
 pub fn metrics_routes(metrics: Metrics) -> Router {
     let text = move || {
         std::future::ready(match metrics.text() {
