@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     sync::{Arc, Mutex, PoisonError},
     thread::Scope,
     time::{Duration, Instant},
@@ -10,7 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 
 use super::{
-    log,
+    log, machine,
     network::{balancer::Balancers, link, router},
     plan::{Action, Boot, Link, RouterWanted},
     played, real,
@@ -181,30 +182,38 @@ fn power_on(lab: &Lab, boot: &Boot) -> Result<String> {
     match boot.kind {
         Kind::Real => real::boot(lab, boot).with_context(|| format!("power on {}", boot.name))?,
         Kind::Played => played::boot(lab, boot).with_context(|| format!("play {}", boot.name))?,
-    };
+    }
     Ok(format!("{}: powered on", boot.name))
 }
 
 fn power_off(lab: &Lab, id: &str) -> Result<String> {
-    let mut machine = Machine::read(&real::folder(lab, id))?;
-    match machine.kind {
-        Kind::Real => real::power_off(lab, &mut machine)?,
-        Kind::Played => played::power_off(lab, &mut machine)?,
-    }
+    let dir = machine::folder(lab, id);
+    let mut machine = Machine::read(&dir)?;
+    clear(lab, &machine)?;
+    machine.on = false;
+    machine.processes.clear();
+    machine.links.clear();
+    machine.write(&dir)?;
     Ok(format!("{}: powered off", machine.name))
 }
 
 fn remove(lab: &Lab, id: &str) -> Result<String> {
-    let machine = Machine::read(&real::folder(lab, id))?;
-    match machine.kind {
-        Kind::Real => real::remove(lab, &machine)?,
-        Kind::Played => played::remove(lab, &machine)?,
-    }
+    let dir = machine::folder(lab, id);
+    let machine = Machine::read(&dir)?;
+    clear(lab, &machine)?;
+    fs::remove_dir_all(&dir).with_context(|| dir.display().to_string())?;
     Ok(format!("{}: removed", machine.name))
 }
 
+fn clear(lab: &Lab, machine: &Machine) -> Result<()> {
+    match machine.kind {
+        Kind::Real => real::clear(lab, machine),
+        Kind::Played => played::clear(lab, machine),
+    }
+}
+
 fn attach(lab: &Lab, id: &str, wanted: &Link) -> Result<String> {
-    let dir = real::folder(lab, id);
+    let dir = machine::folder(lab, id);
     let mut machine = Machine::read(&dir)?;
     let number = machine.links.len();
     machine
@@ -216,7 +225,7 @@ fn attach(lab: &Lab, id: &str, wanted: &Link) -> Result<String> {
 }
 
 fn detach(lab: &Lab, id: &str, port: &str) -> Result<String> {
-    let dir = real::folder(lab, id);
+    let dir = machine::folder(lab, id);
     let mut machine = Machine::read(&dir)?;
     if let Some(router) = machine.links.remove(port) {
         link::detach(lab, &router, port);

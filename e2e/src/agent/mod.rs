@@ -6,6 +6,7 @@
 
 pub mod cloud_controller;
 mod execute;
+mod machine;
 pub mod network;
 mod observe;
 mod plan;
@@ -17,6 +18,7 @@ mod world;
 
 use std::{
     env, fmt, fs,
+    path::PathBuf,
     process::Command as Process,
     sync::Mutex,
     thread,
@@ -27,7 +29,7 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 
 use self::{cloud_controller::Shared, execute::Executor, observe::Observer, status::Status};
-use crate::{lab::Lab, netns, openstack::client::Client, part::Part, process::Daemon};
+use crate::{image, lab::Lab, netns, openstack::client::Client, part::Part, process::Daemon};
 
 /// The part `agent`.
 pub struct Agent;
@@ -96,11 +98,12 @@ fn run(lab: &Lab) -> Result<()> {
 }
 
 /// Administrators' kubeconfigs of all clusters that have a running control plane machine.
-fn kubeconfigs(lab: &Lab, world: &world::World) -> Vec<std::path::PathBuf> {
+fn kubeconfigs(lab: &Lab, world: &world::World) -> Vec<PathBuf> {
     let machines = world.machines.values().filter(|m| m.running());
-    let real =
-        machines.map(|m| real::upper(&real::folder(lab, &m.id)).join("etc/kubernetes/admin.conf"));
-    real.filter(|path| path.exists()).collect()
+    machines
+        .map(|m| machine::admin_conf(lab, &m.id))
+        .filter(|path| path.exists())
+        .collect()
 }
 
 /// One line in the agent's log.
@@ -118,10 +121,7 @@ impl Part for Agent {
     }
 
     fn prepare(&self, lab: &Lab) -> Result<()> {
-        {
-            let _ = lab;
-            Ok(())
-        }
+        image::rootfs(lab).map(drop)
     }
 
     fn up(&self, lab: &Lab) -> Result<()> {

@@ -44,6 +44,9 @@ pub struct Server {
     /// The image's id; absent when booted from a volume.
     #[serde(default, deserialize_with = "image_id")]
     pub image: Option<String>,
+    /// Name of that image.
+    #[serde(skip)]
+    pub image_name: Option<String>,
     /// The last reboot or rebuild that Nova was asked for, as `<action> <time>`; None if there was none.
     #[serde(skip)]
     pub restarted: Option<String>,
@@ -173,6 +176,8 @@ pub struct Observer {
     client: Client,
     servers: BTreeMap<String, Server>,
     since: Option<jiff::Timestamp>,
+    /// By id.
+    image_names: BTreeMap<String, String>,
     /// As told by the list of load balancers the last time when their insides were read.
     load_balancers: (Value, Vec<LoadBalancer>),
 }
@@ -187,6 +192,7 @@ impl Observer {
             client,
             servers: BTreeMap::new(),
             since: None,
+            image_names: BTreeMap::new(),
             load_balancers: (Value::Null, vec![]),
         }
     }
@@ -237,6 +243,10 @@ impl Observer {
                 Some(known) if known.updated == server.updated => known.restarted.clone(),
                 _ => self.last_restart(&server.id)?,
             };
+            server.image_name = server
+                .image
+                .as_deref()
+                .and_then(|image| self.image_name(image));
             self.servers.insert(server.id.clone(), server);
         }
         self.since = Some(asked - OVERLAP);
@@ -259,6 +269,20 @@ impl Observer {
         Ok(restarts
             .max_by(|a, b| a.start_time.cmp(&b.start_time))
             .map(|a| format!("{} {}", a.action, a.start_time)))
+    }
+
+    /// None for an image that was deleted meanwhile.
+    fn image_name(&mut self, id: &str) -> Option<String> {
+        if let Some(known) = self.image_names.get(id) {
+            return Some(known.clone());
+        }
+        let image = self
+            .client
+            .get(Service::Image, &format!("/images/{id}"))
+            .ok()?;
+        let name = image["name"].as_str()?.to_owned();
+        self.image_names.insert(id.to_owned(), name.clone());
+        Some(name)
     }
 
     fn refresh_load_balancers(&mut self) -> Result<()> {

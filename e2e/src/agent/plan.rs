@@ -45,7 +45,8 @@ pub struct Boot {
     pub user_data: String,
     pub availability_zone: String,
     pub metadata: BTreeMap<String, String>,
-    pub image: Option<String>,
+    /// Name of its image.
+    pub image_name: Option<String>,
     pub restarted: Option<String>,
     pub links: Vec<Link>,
 }
@@ -165,7 +166,7 @@ fn machine(
             user_data: server.user_data.clone().unwrap_or_default(),
             availability_zone: server.availability_zone.clone(),
             metadata: server.metadata.clone(),
-            image: server.image.clone(),
+            image_name: server.image_name.clone(),
             restarted: server.restarted.clone(),
             links,
         }))],

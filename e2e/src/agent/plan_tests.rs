@@ -60,8 +60,9 @@ fn machine(running: bool) -> Machine {
         name: "cp-0".into(),
         kind: Kind::Real,
         netns: "capstan-x-n-s1".into(),
-        rootfs: "/rootfs".into(),
-        init: running.then_some(own),
+        rootfs: None,
+        on: running,
+        processes: [("init".to_owned(), own)].into(),
         restarted: None,
         links: if running {
             [("p1".to_owned(), ROUTER.to_owned())].into()

@@ -32,10 +32,12 @@ pub struct Machine {
     pub kind: Kind,
     /// The network namespace that it owns.
     pub netns: String,
-    /// The lower layer of its root; stays the same for as long as its disk lives.
-    pub rootfs: PathBuf,
-    /// Its pid 1; None while it is powered off.
-    pub init: Option<Process>,
+    /// The lower layer of a real machine's root; stays the same for as long as its disk lives.
+    pub rootfs: Option<PathBuf>,
+    /// Is it powered on?
+    pub on: bool,
+    /// What runs of it on the host, by name: pid 1 of a real machine, the programs of a played one.
+    pub processes: BTreeMap<String, Process>,
     /// The last reboot or rebuild that this boot answers.
     pub restarted: Option<String>,
     /// Ports that have a link, with the router whose namespace holds the other end.
@@ -93,9 +95,9 @@ impl Machine {
         fs::rename(&new, &path).with_context(|| path.display().to_string())
     }
 
-    /// Is it powered on?
+    /// Is it powered on, and does everything of it run?
     pub fn running(&self) -> bool {
-        self.init.as_ref().is_some_and(Process::alive)
+        self.on && self.processes.values().all(Process::alive)
     }
 }
 

@@ -7,41 +7,24 @@ pub mod seed;
 use std::{
     fs::{self, File},
     io::Read,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
-    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
-use nix::{
-    errno::Errno,
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 
 use super::{
-    network::link,
+    machine::{self, folder},
     plan::Boot,
-    world::{Kind, Machine, Process},
+    world::{Machine, Process},
 };
-use crate::{lab::Lab, netns, process::wait_for};
+use crate::{image, lab::Lab};
 
 /// Folders of a machine that must not lie on the overlay: containerd, kubelet and etcd need a real file system.
 pub const STATE: [&str; 4] = ["kubelet", "containerd", "etcd", "log"];
 
-/// Folder of a machine: its record, its console and its disk.
-pub fn folder(lab: &Lab, id: &str) -> PathBuf {
-    lab.part_dir("agent/machines").join(id)
-}
-
-/// Root of a running machine, as the host sees it. On disk, so only what is not on a tmpfs of the machine (`/run`,
-/// `/tmp`).
-pub fn upper(dir: &Path) -> PathBuf {
-    dir.join("disk/upper")
-}
-
 /// Powers a machine on, from its disk if it has one.
-pub fn boot(lab: &Lab, boot: &Boot) -> Result<Machine> {
+pub fn boot(lab: &Lab, boot: &Boot) -> Result<()> {
     let dir = folder(lab, &boot.id);
     let mut machine = match Machine::read(&dir) {
         Ok(kept) => kept,
@@ -49,42 +32,29 @@ pub fn boot(lab: &Lab, boot: &Boot) -> Result<Machine> {
     };
     // What a power-off that was cut short has left.
     clear(lab, &machine)?;
-    netns::ip(&["netns", "add", &machine.netns])?;
-    for (number, wanted) in boot.links.iter().enumerate() {
-        machine
-            .links
-            .insert(wanted.port.clone(), wanted.router.clone());
-        machine.write(&dir)?;
-        link::attach(lab, &machine.netns, number, wanted)?;
-    }
-    seed::registry(lab, &upper(&dir))?;
+    machine::wire(lab, &mut machine, &boot.links)?;
+    seed::registry(lab, &machine::root(&dir))?;
     machine.restarted.clone_from(&boot.restarted);
     machine.since = jiff::Timestamp::now();
-    machine.init = Some(launch(lab, &dir, &machine)?);
-    machine.write(&dir)?;
-    Ok(machine)
+    let init = launch(lab, &dir, &machine)?;
+    machine.processes.insert("init".to_owned(), init);
+    machine.on = true;
+    machine.write(&dir)
 }
 
 /// A new disk with its seed, and then a record of it, before anything outside the machine's folder is made.
 fn create(lab: &Lab, dir: &Path, boot: &Boot) -> Result<Machine> {
-    let rootfs = lab.cache.join("rootfs");
-    for folder in ["disk/upper", "disk/work", "disk/root"] {
+    let rootfs = image::rootfs(lab)?;
+    for folder in ["disk/work", "disk/root"] {
         fs::create_dir_all(dir.join(folder)).with_context(|| dir.display().to_string())?;
     }
     for folder in STATE {
         fs::create_dir_all(dir.join("disk/var").join(folder))?;
     }
-    seed::write(&upper(dir), boot)?;
+    seed::write(&machine::root(dir), boot)?;
     let machine = Machine {
-        id: boot.id.clone(),
-        name: boot.name.clone(),
-        kind: Kind::Real,
-        netns: format!("{}-n-{}", lab.netns(), boot.id),
-        rootfs,
-        init: None,
-        restarted: None,
-        links: [].into(),
-        since: jiff::Timestamp::now(),
+        rootfs: Some(rootfs),
+        ..machine::new(lab, boot)
     };
     machine.write(dir)?;
     Ok(machine)
@@ -92,6 +62,10 @@ fn create(lab: &Lab, dir: &Path, boot: &Boot) -> Result<Machine> {
 
 /// Starts pid 1 by way of this program: see [`init`].
 fn launch(lab: &Lab, dir: &Path, machine: &Machine) -> Result<Process> {
+    let rootfs = machine
+        .rootfs
+        .as_deref()
+        .context("the machine's record names no rootfs")?;
     let console = File::options()
         .create(true)
         .append(true)
@@ -109,7 +83,7 @@ fn launch(lab: &Lab, dir: &Path, machine: &Machine) -> Result<Process> {
         .arg("--disk")
         .arg(dir.join("disk"))
         .arg("--rootfs")
-        .arg(&machine.rootfs)
+        .arg(rootfs)
         .env("CAPSTAN_LAB", &lab.name)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -140,42 +114,10 @@ fn launch(lab: &Lab, dir: &Path, machine: &Machine) -> Result<Process> {
 }
 
 /// Powers a machine off, hard: with pid 1 all its processes end and its mounts go.
-pub fn power_off(lab: &Lab, machine: &mut Machine) -> Result<()> {
-    clear(lab, machine)?;
-    machine.init = None;
-    machine.links.clear();
-    machine.write(&folder(lab, &machine.id))
-}
-
-/// Powers a machine off and removes its disk.
-pub fn remove(lab: &Lab, machine: &Machine) -> Result<()> {
-    clear(lab, machine)?;
-    let dir = folder(lab, &machine.id);
-    fs::remove_dir_all(&dir).with_context(|| dir.display().to_string())
-}
-
-fn clear(lab: &Lab, machine: &Machine) -> Result<()> {
-    if let Some(init) = machine.init.as_ref().filter(|i| i.alive()) {
-        match kill(Pid::from_raw(init.pid), Signal::SIGKILL) {
-            Ok(()) | Err(Errno::ESRCH) => {}
-            Err(e) => bail!("{}: kill pid 1 ({}): {e}", machine.name, init.pid),
-        }
-        wait_for("end of a machine's pid 1", Duration::from_secs(20), || {
-            if init.alive() {
-                bail!("PID {} still runs", init.pid)
-            } else {
-                Ok(())
-            }
-        })?;
-    }
+pub fn clear(lab: &Lab, machine: &Machine) -> Result<()> {
+    machine::kill_all(machine)?;
     cgroups::remove(&cgroup(lab, &machine.id))?;
-    for (port, router) in &machine.links {
-        link::detach(lab, router, port);
-    }
-    if netns::named(lab).contains(&machine.netns) {
-        netns::delete(&machine.netns)?;
-    }
-    Ok(())
+    machine::unwire(lab, machine)
 }
 
 /// A machine's group in every hierarchy.

@@ -145,7 +145,7 @@ mod tests {
             user_data: STANDARD.encode("#cloud-config\n"),
             availability_zone: "az1".into(),
             metadata: [].into(),
-            image: None,
+            image_name: None,
             restarted: None,
             links: vec![Link {
                 port: "aaaaaaaa-bbbb".into(),
