@@ -1,0 +1,280 @@
+//! The contract that this crate needs a cloud to keep, tried on a real one.
+//!
+//! `CAPSTAN_CLOUDS=clouds.yaml CAPSTAN_CLOUD=tenant CAPSTAN_CA=ca.pem contract`
+//!
+//! It makes a network, a server and a load balancer, sees them change through a view, deletes them,
+//! and fails unless the project is then as it was. The project must have an external network, an
+//! image and a flavor. It prints each step with its time and the requests that it took.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use cloud::compute::{ServerCreate, ServerPort, ServerStatus};
+use cloud::network::Port;
+use cloud::{
+    Auth, Cloud, Credentials, ErrorKind, Kind, Metrics, Redacted, Row, Tables, View, WakeReceiver,
+    wakes,
+};
+
+mod balancer;
+mod network;
+
+const DEADLINE: Duration = Duration::from_secs(120);
+const KEY: &str = "contract";
+
+struct Contract {
+    view: View,
+    wakes: WakeReceiver,
+    metrics: Arc<Metrics>,
+    name: String,
+    since: Instant,
+    requests: u64,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    tracing_subscriber::fmt().with_env_filter(filter()).init();
+    let variable = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));
+    let clouds_yaml = std::fs::read(variable("CAPSTAN_CLOUDS")?)?;
+    let ca = std::env::var("CAPSTAN_CA")
+        .ok()
+        .map(std::fs::read)
+        .transpose()?;
+    let cloud = std::env::var("CAPSTAN_CLOUD").unwrap_or("tenant".to_owned());
+    let credentials = Credentials::parse(&clouds_yaml, &cloud, None, ca.as_deref())?;
+    refusals(&credentials).await?;
+    let mut contract = Contract::new(credentials).await?;
+    let before = contract.everything().await?;
+    contract.step("list everything");
+    contract.facts().await?;
+    let net = contract.network().await?;
+    contract.server(&net.port).await?;
+    contract.load_balancer(&net).await?;
+    contract.remove(&net).await?;
+    let after = contract.everything().await?;
+    ensure!(
+        before == after,
+        "left behind: {:?}",
+        after.difference(&before)
+    );
+    contract.step("nothing is left behind");
+    contract.table();
+    Ok(())
+}
+
+fn filter() -> tracing_subscriber::EnvFilter {
+    tracing_subscriber::EnvFilter::from_default_env()
+}
+
+/// The errors by which a tenant finds out what is wrong with the credentials.
+async fn refusals(credentials: &Credentials) -> Result<()> {
+    let refused = async |credentials: Credentials, kind: ErrorKind| -> Result<()> {
+        match Cloud::connect(credentials, Arc::default()).await {
+            Err(error) if error.kind == kind => {
+                println!("     refused as it should be: {error}");
+                Ok(())
+            }
+            Err(error) => bail!("expected {kind}, got {error}"),
+            Ok(_) => bail!("expected {kind}, but was let in"),
+        }
+    };
+    if credentials.ca.is_some() {
+        refused(
+            Credentials {
+                ca: None,
+                ..credentials.clone()
+            },
+            ErrorKind::Certificate,
+        )
+        .await?;
+    }
+    if let Auth::Password { user, .. } = &credentials.auth {
+        let auth = Auth::Password {
+            user: user.clone(),
+            password: Redacted("wrong".to_owned()),
+        };
+        refused(
+            Credentials {
+                auth,
+                ..credentials.clone()
+            },
+            ErrorKind::Unauthorized,
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+impl Contract {
+    async fn new(credentials: Credentials) -> Result<Self> {
+        let metrics = Arc::new(Metrics::default());
+        let (sender, wakes) = wakes();
+        let cloud = Cloud::connect(credentials, metrics.clone()).await?;
+        let name = format!("capstan-contract-{}", std::process::id());
+        let view = View::new(&cloud, sender);
+        let mut new = Self {
+            view,
+            wakes,
+            metrics,
+            name,
+            since: Instant::now(),
+            requests: 0,
+        };
+        new.step("login");
+        Ok(new)
+    }
+
+    fn step(&mut self, what: &str) {
+        let total = self.total();
+        let took = self.since.elapsed().as_secs_f64();
+        println!("{took:6.2} s {:4} requests  {what}", total - self.requests);
+        self.requests = total;
+        self.since = Instant::now();
+    }
+
+    fn total(&self) -> u64 {
+        self.counts().into_iter().map(|(_, count)| count).sum()
+    }
+
+    /// Requests by what was asked, read from the metrics as Prometheus would.
+    fn counts(&self) -> Vec<(String, u64)> {
+        let mut registry = prometheus_client::registry::Registry::default();
+        self.metrics.register(&mut registry);
+        let mut text = String::new();
+        let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
+        let lines = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("openstack_requests_total"));
+        lines
+            .filter_map(|line| line.rsplit_once(' '))
+            .map(|(labels, count)| (labels.to_owned(), count.parse().unwrap_or_default()))
+            .collect()
+    }
+
+    fn table(&self) {
+        let mut counts = self.counts();
+        counts.sort();
+        for (labels, count) in counts {
+            println!("{count:6} {labels}");
+        }
+        println!("{:6} in all", self.total());
+    }
+
+    /// Ids of all that the project has; networks and subnets may be others'.
+    async fn everything(&self) -> Result<BTreeSet<String>> {
+        self.view.doubt(Kind::ALL);
+        let all = self.view.snapshot(Kind::ALL).await?;
+        fn ids<T: Row>(rows: impl Iterator<Item = T>) -> impl Iterator<Item = String> {
+            rows.map(|row| format!("{} {} {}", T::KIND, row.id(), row.name()))
+        }
+        let network = ids(all.networks.iter().cloned())
+            .chain(ids(all.subnets.iter().cloned()))
+            .chain(ids(all.routers.iter().cloned()))
+            .chain(ids(all.ports.iter().cloned()))
+            .chain(ids(all.security_groups.iter().cloned()))
+            .chain(ids(all.floating_ips.iter().cloned()));
+        let others = ids(all.servers.iter().cloned())
+            .chain(ids(all.volumes.iter().cloned()))
+            .chain(ids(all.load_balancers.iter().cloned()))
+            .chain(ids(all.listeners.iter().cloned()))
+            .chain(ids(all.pools.iter().cloned()))
+            .chain(ids(all.monitors.iter().cloned()));
+        Ok(network.chain(others).collect())
+    }
+
+    /// Waits, as a controller does, until the tables show something.
+    async fn until<T>(
+        &mut self,
+        kinds: &[Kind],
+        ids: &[&str],
+        found: impl Fn(&Tables) -> Option<T>,
+    ) -> Result<T> {
+        let waiting = async {
+            loop {
+                let seen = self.view.snapshot(kinds).await?;
+                if let Some(value) = found(&seen) {
+                    return Ok(value);
+                }
+                self.view
+                    .follow(KEY, ids.iter().map(|&id| id.to_owned()), &seen);
+                self.view.expect(KEY, kinds);
+                self.wakes
+                    .recv()
+                    .await
+                    .context("the stream of wakes has ended")?;
+            }
+        };
+        let result = tokio::time::timeout(DEADLINE, waiting).await;
+        self.view.forget(KEY);
+        result.with_context(|| format!("{ids:?} did not get there in time"))?
+    }
+
+    async fn facts(&mut self) -> Result<()> {
+        ensure!(self.view.flavor("no-such-flavor").await?.is_none());
+        ensure!(
+            self.view
+                .images(Some("no-such-image"), &[])
+                .await?
+                .is_empty()
+        );
+        ensure!(!self.view.availability_zones().await?.is_empty());
+        ensure!(self.view.has_extension(cloud::network::TAGS).await?);
+        let version = self.view.load_balancer_version().await?;
+        let providers = self.view.load_balancer_providers().await?;
+        let names: Vec<&str> = providers.iter().map(|found| found.name.as_str()).collect();
+        self.view.load_balancer_flavors().await?;
+        self.step(&format!("facts: Octavia {version:?} with {names:?}"));
+        Ok(())
+    }
+
+    async fn server(&mut self, port: &Port) -> Result<()> {
+        let view = self.view.clone();
+        let flavors = view.cloud().compute().flavors().await?;
+        let flavor = flavors
+            .iter()
+            .min_by_key(|flavor| flavor.ram)
+            .context("no flavor")?;
+        let image = view
+            .images(None, &[])
+            .await?
+            .first()
+            .context("no image")?
+            .id
+            .clone();
+        let create = ServerCreate {
+            name: self.name.clone(),
+            flavor_id: flavor.id.clone(),
+            image_id: Some(image),
+            networks: vec![ServerPort {
+                port: port.id.clone(),
+            }],
+            config_drive: Some(true),
+            tags: vec!["contract".to_owned()],
+            ..Default::default()
+        };
+        let create = create.with_user_data(b"#cloud-config\n");
+        let server = view.cloud().compute().create_server(&create).await?;
+        self.step("server asked for");
+        let id = server.id.as_str();
+        let active = self
+            .until(&[Kind::Servers], &[id], |seen| {
+                let server = seen.servers.get(id)?;
+                let failed = server.status == ServerStatus::Error;
+                (failed || server.status == ServerStatus::Active).then(|| server.clone())
+            })
+            .await?;
+        ensure!(active.status == ServerStatus::Active, "{:?}", active.fault);
+        ensure!(active.tags == ["contract"], "{:?}", active.tags);
+        self.step("server active");
+        view.cloud().compute().delete_server(id).await?;
+        self.until(&[Kind::Servers], &[id], |seen| {
+            seen.servers.get(id).is_none().then_some(())
+        })
+        .await?;
+        ensure!(view.cloud().compute().server(id).await?.is_none());
+        self.step("server deleted");
+        Ok(())
+    }
+}
