@@ -9,10 +9,16 @@
 //! - [`world`]: OpenStack's resources, cut down to what decisions need
 //! - [`names`], [`tags`], [`rules`]: how our resources are recognised in a cloud
 //! - [`conditions`]: conditions whose times change only with their status
-//! - `cluster`: network, router, security groups and API endpoint of a cluster
+//! - [`cluster`]: network, router, security groups and API endpoint of a cluster
 
+pub mod cluster;
 pub mod conditions;
+pub mod filter;
+pub mod machine;
 pub mod names;
+pub mod near;
+pub mod rules;
+pub mod server;
 pub mod step;
 pub mod tags;
 pub mod world;

@@ -36,8 +36,18 @@ pub struct Cluster<'a> {
 pub fn control_plane(cluster: &Cluster<'_>) -> Vec<WantedRule> {
     let (itself, workers) = (cluster.control_plane_group, cluster.worker_group);
     let mut rules = open_egress();
-    rules.push(tcp("Kubernetes API", cluster.api_port, cluster.api_port, Anyone));
-    rules.extend(cluster.additional_ports.iter().map(|port| tcp("Additional port", *port, *port, Anyone)));
+    rules.push(tcp(
+        "Kubernetes API",
+        cluster.api_port,
+        cluster.api_port,
+        Anyone,
+    ));
+    rules.extend(
+        cluster
+            .additional_ports
+            .iter()
+            .map(|port| tcp("Additional port", *port, *port, Anyone)),
+    );
     if cluster.allow_all_in_cluster {
         rules.extend([itself, workers].map(anything_from));
     } else {
@@ -51,16 +61,27 @@ pub fn control_plane(cluster: &Cluster<'_>) -> Vec<WantedRule> {
 pub fn worker(cluster: &Cluster<'_>) -> Vec<WantedRule> {
     let (itself, control_plane) = (cluster.worker_group, cluster.control_plane_group);
     let mut rules = open_egress();
-    let subnets = cluster.subnets.iter().filter(|cidr| cidr.addr().is_ipv4()).map(Net);
+    let subnets = cluster
+        .subnets
+        .iter()
+        .filter(|cidr| cidr.addr().is_ipv4())
+        .map(Net);
     for from in subnets.chain([Group(itself), Group(control_plane)]) {
         for protocol in ["tcp", "udp"] {
-            rules.push(ingress("Node Port Services", Some(protocol), Some((30000, 32767)), from));
+            rules.push(ingress(
+                "Node Port Services",
+                Some(protocol),
+                Some((30000, 32767)),
+                from,
+            ));
         }
     }
     if cluster.allow_all_in_cluster {
         rules.extend([itself, control_plane].map(anything_from));
     } else {
-        rules.extend([itself, control_plane].map(|group| tcp("Kubelet API", 10250, 10250, Group(group))));
+        rules.extend(
+            [itself, control_plane].map(|group| tcp("Kubelet API", 10250, 10250, Group(group))),
+        );
     }
     rules
 }
@@ -77,8 +98,10 @@ pub struct Difference {
 /// protocol, and a prefix that covers everything are all the same as none.
 pub fn difference(wanted: &[WantedRule], existing: &[ExistingRule]) -> Difference {
     let mut needed = HashSet::new();
-    let wanted: Vec<&WantedRule> =
-        wanted.iter().filter(|wanted| needed.insert(canonical(&wanted.rule))).collect();
+    let wanted: Vec<&WantedRule> = wanted
+        .iter()
+        .filter(|wanted| needed.insert(canonical(&wanted.rule)))
+        .collect();
     let mut kept = HashSet::new();
     let mut surplus = Vec::new();
     for rule in existing {
@@ -87,15 +110,24 @@ pub fn difference(wanted: &[WantedRule], existing: &[ExistingRule]) -> Differenc
             surplus.push(rule.id.clone());
         }
     }
-    let missing =
-        wanted.into_iter().filter(|wanted| !kept.contains(&canonical(&wanted.rule))).cloned().collect();
+    let missing = wanted
+        .into_iter()
+        .filter(|wanted| !kept.contains(&canonical(&wanted.rule)))
+        .cloned()
+        .collect();
     Difference { surplus, missing }
 }
 
 fn canonical(rule: &Rule) -> Rule {
-    let protocol = rule.protocol.as_ref().map(|protocol| protocol.to_lowercase());
+    let protocol = rule
+        .protocol
+        .as_ref()
+        .map(|protocol| protocol.to_lowercase());
     Rule {
-        protocol: protocol.as_deref().and_then(protocol_name).map(str::to_string),
+        protocol: protocol
+            .as_deref()
+            .and_then(protocol_name)
+            .map(str::to_string),
         port_min: rule.port_min.filter(|port| *port != 0),
         port_max: rule.port_max.filter(|port| *port != 0),
         remote_ip_prefix: rule.remote_ip_prefix.as_deref().and_then(network_prefix),
@@ -116,7 +148,9 @@ fn protocol_name(protocol: &str) -> Option<&str> {
 }
 
 fn network_prefix(prefix: &str) -> Option<String> {
-    let net = prefix.parse::<IpNet>().or_else(|_| prefix.parse().map(|host: std::net::IpAddr| host.into()));
+    let net = prefix
+        .parse::<IpNet>()
+        .or_else(|_| prefix.parse().map(|host: std::net::IpAddr| host.into()));
     match net {
         Ok(net) if net.prefix_len() == 0 => None,
         Ok(net) => Some(net.trunc().to_string()),
@@ -160,7 +194,12 @@ fn anything_from(group: &str) -> WantedRule {
     ingress("In-cluster Ingress", None, None, Group(group))
 }
 
-fn ingress(description: &str, protocol: Option<&str>, ports: Option<(u16, u16)>, from: Remote<'_>) -> WantedRule {
+fn ingress(
+    description: &str,
+    protocol: Option<&str>,
+    ports: Option<(u16, u16)>,
+    from: Remote<'_>,
+) -> WantedRule {
     let (remote_group_id, remote_ip_prefix) = match from {
         Anyone => (None, None),
         Group(id) => (Some(id.to_string()), None),
@@ -196,7 +235,10 @@ mod tests {
     }
 
     fn existing(rules: &[WantedRule]) -> Vec<ExistingRule> {
-        let with_id = |(n, wanted): (usize, &WantedRule)| ExistingRule { id: n.to_string(), rule: wanted.rule.clone() };
+        let with_id = |(n, wanted): (usize, &WantedRule)| ExistingRule {
+            id: n.to_string(),
+            rule: wanted.rule.clone(),
+        };
         rules.iter().enumerate().map(with_id).collect()
     }
 
@@ -209,7 +251,10 @@ mod tests {
                 .iter()
                 .filter(|wanted| wanted.rule.direction == Direction::Ingress)
                 .map(|WantedRule { rule, .. }| {
-                    let from = rule.remote_group_id.clone().or(rule.remote_ip_prefix.clone());
+                    let from = rule
+                        .remote_group_id
+                        .clone()
+                        .or(rule.remote_ip_prefix.clone());
                     format!("{:?} {:?} {:?}", rule.protocol, rule.port_min, from).replace(['"'], "")
                 })
                 .collect()
@@ -241,21 +286,43 @@ mod tests {
 
     #[test]
     fn in_cluster_traffic_can_be_open() {
-        let cluster = Cluster { allow_all_in_cluster: true, ..cluster(&[]) };
+        let cluster = Cluster {
+            allow_all_in_cluster: true,
+            ..cluster(&[])
+        };
         for rules in [control_plane(&cluster), worker(&cluster)] {
-            let open = rules.iter().filter(|wanted| wanted.description == "In-cluster Ingress").count();
+            let open = rules
+                .iter()
+                .filter(|wanted| wanted.description == "In-cluster Ingress")
+                .count();
             assert_eq!(open, 2);
-            assert!(!rules.iter().any(|wanted| wanted.description == "Kubelet API"));
+            assert!(
+                !rules
+                    .iter()
+                    .any(|wanted| wanted.description == "Kubelet API")
+            );
         }
     }
 
     #[test]
     fn only_what_differs_is_touched() {
         let wanted = control_plane(&cluster(&[]));
-        assert_eq!(difference(&wanted, &existing(&wanted)), Difference::default());
+        assert_eq!(
+            difference(&wanted, &existing(&wanted)),
+            Difference::default()
+        );
         let mut have = existing(&wanted[1..]);
-        have.push(ExistingRule { id: "foreign".into(), rule: Rule { port_min: Some(22), ..wanted[2].rule.clone() } });
-        have.push(ExistingRule { id: "twice".into(), rule: wanted[2].rule.clone() });
+        have.push(ExistingRule {
+            id: "foreign".into(),
+            rule: Rule {
+                port_min: Some(22),
+                ..wanted[2].rule.clone()
+            },
+        });
+        have.push(ExistingRule {
+            id: "twice".into(),
+            rule: wanted[2].rule.clone(),
+        });
         let difference = difference(&wanted, &have);
         assert_eq!(difference.surplus, ["foreign", "twice"]);
         assert_eq!(difference.missing, wanted[..1]);
@@ -274,9 +341,21 @@ mod tests {
             (spelled("any", "0.0.0.0/0"), spelled("", "0.0.0.0/0")),
             (spelled("17", "192.0.2.1"), spelled("udp", "192.0.2.1/32")),
         ] {
-            assert_eq!(difference(std::slice::from_ref(&a), &existing(&[b])), Difference::default(), "{a:?}");
+            assert_eq!(
+                difference(std::slice::from_ref(&a), &existing(&[b])),
+                Difference::default(),
+                "{a:?}"
+            );
         }
-        assert_eq!(difference(&[spelled("tcp", "10.0.0.0/8")], &existing(&[spelled("tcp", "10.0.0.0/9")])).missing.len(), 1);
+        assert_eq!(
+            difference(
+                &[spelled("tcp", "10.0.0.0/8")],
+                &existing(&[spelled("tcp", "10.0.0.0/9")])
+            )
+            .missing
+            .len(),
+            1
+        );
     }
 
     #[test]

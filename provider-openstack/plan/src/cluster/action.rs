@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crds::openstack::conditions::{ConditionType, Reason};
 use ipnet::IpNet;
 
 use super::want::Probe;
@@ -12,38 +13,119 @@ use crate::world::FixedIp;
 /// One call to the cloud. Deletions of what is gone already count as done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    CreateNetwork { name: String, description: String, mtu: Option<i32>, port_security: Option<bool> },
+    CreateNetwork {
+        name: String,
+        description: String,
+        mtu: Option<i32>,
+        port_security: Option<bool>,
+    },
     CreateSubnet(NewSubnet),
-    UpdateNameservers { subnet: String, nameservers: Vec<String> },
+    UpdateNameservers {
+        subnet: String,
+        nameservers: Vec<String>,
+    },
     /// `gateway`: the external network; `None` leaves the gateway to [`Action::SetGateway`].
-    CreateRouter { name: String, description: String, gateway: Option<String> },
+    CreateRouter {
+        name: String,
+        description: String,
+        gateway: Option<String>,
+    },
     /// `addresses` may be empty: any. An address without `ip_address` is any of that subnet.
-    SetGateway { router: String, network: String, addresses: Vec<FixedIp> },
-    AddRouterInterface { router: String, subnet: String },
-    RemoveRouterInterface { router: String, subnet: String },
-    CreateSecurityGroup { name: String, description: String },
-    CreateRule { group: String, rule: WantedRule },
-    DeleteRule { group: String, rule: String },
+    SetGateway {
+        router: String,
+        network: String,
+        addresses: Vec<FixedIp>,
+    },
+    AddRouterInterface {
+        router: String,
+        subnet: String,
+    },
+    RemoveRouterInterface {
+        router: String,
+        subnet: String,
+    },
+    CreateSecurityGroup {
+        name: String,
+        description: String,
+    },
+    /// Each with the group that it is for; all or none.
+    CreateRules {
+        rules: Vec<(String, WantedRule)>,
+    },
+    DeleteRule {
+        group: String,
+        rule: String,
+    },
     /// Replaces all tags of a Neutron resource.
-    SetTags { resource: Resource, id: String, tags: Vec<String> },
+    SetTags {
+        resource: Resource,
+        id: String,
+        tags: Vec<String>,
+    },
     CreateLoadBalancer(NewLoadBalancer),
-    CreateListener { load_balancer: String, name: String, port: u16, allowed_cidrs: Option<Vec<String>>, tags: Vec<String> },
-    UpdateAllowedCidrs { load_balancer: String, listener: String, allowed_cidrs: Vec<String> },
-    CreatePool { load_balancer: String, listener: String, name: String, method: Balancing, tags: Vec<String> },
-    CreateMonitor { load_balancer: String, pool: String, name: String, probe: Probe },
-    UpdateMonitor { load_balancer: String, monitor: String, probe: Probe },
+    CreateListener {
+        load_balancer: String,
+        name: String,
+        port: u16,
+        allowed_cidrs: Option<Vec<String>>,
+        tags: Vec<String>,
+    },
+    UpdateAllowedCidrs {
+        load_balancer: String,
+        listener: String,
+        allowed_cidrs: Vec<String>,
+    },
+    CreatePool {
+        load_balancer: String,
+        listener: String,
+        name: String,
+        method: Balancing,
+        tags: Vec<String>,
+    },
+    CreateMonitor {
+        load_balancer: String,
+        pool: String,
+        name: String,
+        probe: Probe,
+    },
+    UpdateMonitor {
+        load_balancer: String,
+        monitor: String,
+        probe: Probe,
+    },
     /// `address`: a certain one, which most clouds allow administrators only.
-    CreateFloatingIp { network: String, description: String, address: Option<String> },
-    AssociateFloatingIp { floating_ip: String, port: String },
-    DisassociateFloatingIp { floating_ip: String },
-    DeleteFloatingIp { floating_ip: String },
+    CreateFloatingIp {
+        network: String,
+        description: String,
+        address: Option<String>,
+    },
+    AssociateFloatingIp {
+        floating_ip: String,
+        port: String,
+    },
+    DisassociateFloatingIp {
+        floating_ip: String,
+    },
+    DeleteFloatingIp {
+        floating_ip: String,
+    },
     /// With listeners, pools, members and monitors.
-    DeleteLoadBalancer { load_balancer: String },
-    DeletePort { port: String },
-    DeleteRouter { router: String },
+    DeleteLoadBalancer {
+        load_balancer: String,
+    },
+    DeletePort {
+        port: String,
+    },
+    DeleteRouter {
+        router: String,
+    },
     /// With its subnets.
-    DeleteNetwork { network: String },
-    DeleteSecurityGroup { group: String },
+    DeleteNetwork {
+        network: String,
+    },
+    DeleteSecurityGroup {
+        group: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -85,11 +167,11 @@ impl Action {
             Action::CreateSubnet(_) => "CreateSubnet",
             Action::UpdateNameservers { .. } => "UpdateSubnet",
             Action::CreateRouter { .. } => "CreateRouter",
-            Action::SetGateway { .. } | Action::AddRouterInterface { .. } | Action::RemoveRouterInterface { .. } => {
-                "UpdateRouter"
-            }
+            Action::SetGateway { .. }
+            | Action::AddRouterInterface { .. }
+            | Action::RemoveRouterInterface { .. } => "UpdateRouter",
             Action::CreateSecurityGroup { .. } => "CreateSecurityGroup",
-            Action::CreateRule { .. } => "CreateSecurityGroupRule",
+            Action::CreateRules { .. } => "CreateSecurityGroupRule",
             Action::DeleteRule { .. } => "DeleteSecurityGroupRule",
             Action::SetTags { .. } => "ReplaceAllAttributeTags",
             Action::CreateLoadBalancer(_) => "CreateLoadBalancer",
@@ -111,47 +193,122 @@ impl Action {
     }
 }
 
+impl Action {
+    /// The condition that is False, and why, when this fails.
+    pub fn condition(&self) -> (ConditionType, Reason) {
+        match self.name() {
+            "CreateNetwork" | "DeleteNetwork" => {
+                (ConditionType::NetworkReady, Reason::NetworkCreateFailed)
+            }
+            "CreateSubnet" | "UpdateSubnet" => {
+                (ConditionType::NetworkReady, Reason::SubnetCreateFailed)
+            }
+            "CreateRouter" | "UpdateRouter" | "DeleteRouter" => {
+                (ConditionType::RouterReady, Reason::RouterCreateFailed)
+            }
+            "CreateSecurityGroup"
+            | "DeleteSecurityGroup"
+            | "CreateSecurityGroupRule"
+            | "DeleteSecurityGroupRule" => (
+                ConditionType::SecurityGroupsReady,
+                Reason::SecurityGroupCreateFailed,
+            ),
+            "ReplaceAllAttributeTags" | "DeletePort" => {
+                (ConditionType::NetworkReady, Reason::OpenStackError)
+            }
+            _ => (
+                ConditionType::APIEndpointReady,
+                Reason::APIEndpointConfigFailed,
+            ),
+        }
+    }
+}
+
 /// What people read in conditions and events.
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Action::CreateNetwork { name, .. } => write!(f, "create network {name}"),
             Action::CreateSubnet(new) => write!(f, "create subnet {} ({})", new.name, new.cidr),
-            Action::UpdateNameservers { subnet, .. } => write!(f, "update name servers of subnet {subnet}"),
-            Action::CreateRouter { name, .. } => write!(f, "create router {name}"),
-            Action::SetGateway { router, network, .. } => {
-                write!(f, "set gateway of router {router} to external network {network}")
+            Action::UpdateNameservers { subnet, .. } => {
+                write!(f, "update name servers of subnet {subnet}")
             }
-            Action::AddRouterInterface { router, subnet } => write!(f, "connect router {router} to subnet {subnet}"),
+            Action::CreateRouter { name, .. } => write!(f, "create router {name}"),
+            Action::SetGateway {
+                router, network, ..
+            } => {
+                write!(
+                    f,
+                    "set gateway of router {router} to external network {network}"
+                )
+            }
+            Action::AddRouterInterface { router, subnet } => {
+                write!(f, "connect router {router} to subnet {subnet}")
+            }
             Action::RemoveRouterInterface { router, subnet } => {
                 write!(f, "disconnect router {router} from subnet {subnet}")
             }
             Action::CreateSecurityGroup { name, .. } => write!(f, "create security group {name}"),
-            Action::CreateRule { group, rule } => {
-                write!(f, "create rule \"{}\" in security group {group}", rule.description)
+            Action::CreateRules { rules } => {
+                let names: Vec<&str> = rules
+                    .iter()
+                    .map(|(_, wanted)| wanted.description.as_str())
+                    .collect();
+                write!(
+                    f,
+                    "create {} security group rules ({})",
+                    rules.len(),
+                    names.join(", ")
+                )
             }
-            Action::DeleteRule { group, rule } => write!(f, "delete rule {rule} of security group {group}"),
+            Action::DeleteRule { group, rule } => {
+                write!(f, "delete rule {rule} of security group {group}")
+            }
             Action::SetTags { resource, id, .. } => write!(f, "set tags of {resource:?} {id}"),
             Action::CreateLoadBalancer(new) => write!(f, "create load balancer {}", new.name),
             Action::CreateListener { name, .. } => write!(f, "create listener {name}"),
-            Action::UpdateAllowedCidrs { listener, allowed_cidrs, .. } => {
-                write!(f, "update allowed_cidrs of listener {listener} to {allowed_cidrs:?}")
+            Action::UpdateAllowedCidrs {
+                listener,
+                allowed_cidrs,
+                ..
+            } => {
+                write!(
+                    f,
+                    "update allowed_cidrs of listener {listener} to {allowed_cidrs:?}"
+                )
             }
             Action::CreatePool { name, .. } => write!(f, "create pool {name}"),
             Action::CreateMonitor { name, .. } => write!(f, "create monitor {name}"),
             Action::UpdateMonitor { monitor, .. } => write!(f, "update monitor {monitor}"),
-            Action::CreateFloatingIp { network, address: None, .. } => {
+            Action::CreateFloatingIp {
+                network,
+                address: None,
+                ..
+            } => {
                 write!(f, "create floating IP in external network {network}")
             }
-            Action::CreateFloatingIp { network, address: Some(address), .. } => {
-                write!(f, "create floating IP {address} in external network {network}")
+            Action::CreateFloatingIp {
+                network,
+                address: Some(address),
+                ..
+            } => {
+                write!(
+                    f,
+                    "create floating IP {address} in external network {network}"
+                )
             }
             Action::AssociateFloatingIp { floating_ip, port } => {
                 write!(f, "associate floating IP {floating_ip} with port {port}")
             }
-            Action::DisassociateFloatingIp { floating_ip } => write!(f, "disassociate floating IP {floating_ip}"),
-            Action::DeleteFloatingIp { floating_ip } => write!(f, "delete floating IP {floating_ip}"),
-            Action::DeleteLoadBalancer { load_balancer } => write!(f, "delete load balancer {load_balancer}"),
+            Action::DisassociateFloatingIp { floating_ip } => {
+                write!(f, "disassociate floating IP {floating_ip}")
+            }
+            Action::DeleteFloatingIp { floating_ip } => {
+                write!(f, "delete floating IP {floating_ip}")
+            }
+            Action::DeleteLoadBalancer { load_balancer } => {
+                write!(f, "delete load balancer {load_balancer}")
+            }
             Action::DeletePort { port } => write!(f, "delete port {port}"),
             Action::DeleteRouter { router } => write!(f, "delete router {router}"),
             Action::DeleteNetwork { network } => write!(f, "delete network {network}"),

@@ -11,7 +11,12 @@ pub(super) fn canonical(users: &[String], own: impl Iterator<Item = String>) -> 
     if users.is_empty() {
         return Vec::new();
     }
-    let all: Vec<String> = users.iter().cloned().chain(own).filter_map(|entry| ipv4(&entry)).collect();
+    let all: Vec<String> = users
+        .iter()
+        .cloned()
+        .chain(own)
+        .filter_map(|entry| ipv4(&entry))
+        .collect();
     sorted(&all)
 }
 
@@ -21,7 +26,12 @@ pub(super) fn unusable(users: &[String]) -> impl Iterator<Item = &String> {
 }
 
 pub(super) fn sorted(cidrs: &[String]) -> Vec<String> {
-    cidrs.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    cidrs
+        .iter()
+        .cloned()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
 }
 
 fn ipv4(entry: &str) -> Option<String> {
@@ -44,9 +54,15 @@ mod tests {
         let own = || list(&["10.6.0.0/24", "172.29.1.2"]).into_iter();
         assert_eq!(canonical(&[], own()), list(&[]));
         assert_eq!(
-            canonical(&list(&["192.0.2.1", "nonsense", "2001:db8::/32", "192.0.2.1/32"]), own()),
+            canonical(
+                &list(&["192.0.2.1", "nonsense", "2001:db8::/32", "192.0.2.1/32"]),
+                own()
+            ),
             list(&["10.6.0.0/24", "172.29.1.2/32", "192.0.2.1/32"])
         );
-        assert_eq!(unusable(&list(&["192.0.2.1", "nonsense", "::1"])).count(), 2);
+        assert_eq!(
+            unusable(&list(&["192.0.2.1", "nonsense", "::1"])).count(),
+            2
+        );
     }
 }

@@ -16,8 +16,12 @@ use crate::step::{Awaited, Resource, Step, Waiting};
 use crate::world::{FloatingIp, LoadBalancer, Network, Port, Router, SecurityGroup, State};
 
 /// Owners of ports that Neutron takes away with the network.
-const NEUTRONS_OWN: [&str; 4] =
-    ["network:dhcp", "network:distributed", "network:floatingip_agent_gateway", "network:router_centralized_snat"];
+const NEUTRONS_OWN: [&str; 4] = [
+    "network:dhcp",
+    "network:distributed",
+    "network:floatingip_agent_gateway",
+    "network:router_centralized_snat",
+];
 
 /// Decides what to delete next. `Done` means that nothing is left and the finalizer may go.
 pub fn delete(gone: &Gone, seen: &Seen, now: Timestamp) -> Decision {
@@ -29,9 +33,20 @@ pub fn delete(gone: &Gone, seen: &Seen, now: Timestamp) -> Decision {
         Step::Done => "everything is gone".to_string(),
     };
     let mut status = seen.status.clone();
-    let ready = New::not(ConditionType::Ready.as_str(), Reason::Deleting.as_str(), message);
+    let ready = New::not(
+        ConditionType::Ready.as_str(),
+        Reason::Deleting.as_str(),
+        message,
+    );
     conditions::set(&mut status.conditions, ready, gone.identity.generation, now);
-    Decision { step, status: Published { status, endpoint: None, warnings: Vec::new() } }
+    Decision {
+        step,
+        status: Published {
+            status,
+            endpoint: None,
+            warnings: Vec::new(),
+        },
+    }
 }
 
 fn next(gone: &Gone, seen: &Seen) -> Step<Action> {
@@ -40,37 +55,64 @@ fn next(gone: &Gone, seen: &Seen) -> Step<Action> {
         return Step::Wait(Waiting::for_event("WaitingForMachines", message));
     }
     let stages = [entrances, attachments, rest];
-    stages.iter().map(|stage| stage(gone, seen)).find(|step| *step != Step::Done).unwrap_or(Step::Done)
+    stages
+        .iter()
+        .map(|stage| stage(gone, seen))
+        .find(|step| *step != Step::Done)
+        .unwrap_or(Step::Done)
 }
 
 /// The load balancer, and the floating IPs, which must not lead into the network any more when
 /// its router is disconnected.
 fn entrances(gone: &Gone, seen: &Seen) -> Step<Action> {
     let name = gone.identity.names.load_balancer();
-    let balancers: Vec<&LoadBalancer> = seen.load_balancers.iter().filter(|balancer| balancer.name == name).collect();
+    let balancers: Vec<&LoadBalancer> = seen
+        .load_balancers
+        .iter()
+        .filter(|balancer| balancer.name == name)
+        .collect();
     let mut actions = floating_ips(gone, seen, &balancers);
-    let (busy, idle): (Vec<&LoadBalancer>, _) =
-        balancers.iter().partition(|balancer| matches!(balancer.state, State::Pending | State::Deleting));
-    let delete = |balancer: &LoadBalancer| Action::DeleteLoadBalancer { load_balancer: balancer.id.clone() };
+    let (busy, idle): (Vec<&LoadBalancer>, _) = balancers
+        .iter()
+        .partition(|balancer| matches!(balancer.state, State::Pending | State::Deleting));
+    let delete = |balancer: &LoadBalancer| Action::DeleteLoadBalancer {
+        load_balancer: balancer.id.clone(),
+    };
     actions.extend(idle.into_iter().map(delete));
     Step::of(actions, || {
-        let on = busy.iter().map(|balancer| Awaited::new(Resource::LoadBalancer, &balancer.id));
-        let waiting = Waiting::for_cloud("LoadBalancerDeleting", format!("Octavia works on load balancer {name}"), on);
-        if busy.is_empty() { Step::Done } else { Step::Wait(waiting) }
+        let on = busy
+            .iter()
+            .map(|balancer| Awaited::new(Resource::LoadBalancer, &balancer.id));
+        let waiting = Waiting::for_cloud(
+            "LoadBalancerDeleting",
+            format!("Octavia works on load balancer {name}"),
+            on,
+        );
+        if busy.is_empty() {
+            Step::Done
+        } else {
+            Step::Wait(waiting)
+        }
     })
 }
 
 fn floating_ips(gone: &Gone, seen: &Seen, balancers: &[&LoadBalancer]) -> Vec<Action> {
     let description = gone.identity.names.description();
     let leads_to_us = |port: &Option<String>| {
-        port.as_ref().is_some_and(|port| balancers.iter().any(|balancer| balancer.vip_port_id == *port))
+        port.as_ref().is_some_and(|port| {
+            balancers
+                .iter()
+                .any(|balancer| balancer.vip_port_id == *port)
+        })
     };
     let action = |ip: &FloatingIp| {
         let ours = ip.description == description && !gone.keep_floating_ips.contains(&ip.address);
         let floating_ip = ip.id.clone();
         match ours {
             true => Some(Action::DeleteFloatingIp { floating_ip }),
-            false => leads_to_us(&ip.port_id).then_some(Action::DisassociateFloatingIp { floating_ip }),
+            false => {
+                leads_to_us(&ip.port_id).then_some(Action::DisassociateFloatingIp { floating_ip })
+            }
         }
     };
     seen.floating_ips.iter().filter_map(action).collect()
@@ -80,14 +122,28 @@ fn floating_ips(gone: &Gone, seen: &Seen, balancers: &[&LoadBalancer]) -> Vec<Ac
 fn attachments(gone: &Gone, seen: &Seen) -> Step<Action> {
     let networks = networks(gone, seen);
     let mut actions = Vec::new();
-    for port in seen.ports.iter().filter(|port| networks.iter().any(|network| network.id == port.network_id)) {
+    for port in seen
+        .ports
+        .iter()
+        .filter(|port| networks.iter().any(|network| network.id == port.network_id))
+    {
         if is_router_interface(port) {
-            actions.extend(port.fixed_ips.iter().map(|ip| Action::RemoveRouterInterface {
-                router: port.device_id.clone(),
-                subnet: ip.subnet_id.clone(),
-            }));
-        } else if gone.port_prefixes.iter().any(|prefix| port.name.starts_with(prefix)) {
-            actions.push(Action::DeletePort { port: port.id.clone() });
+            actions.extend(
+                port.fixed_ips
+                    .iter()
+                    .map(|ip| Action::RemoveRouterInterface {
+                        router: port.device_id.clone(),
+                        subnet: ip.subnet_id.clone(),
+                    }),
+            );
+        } else if gone
+            .port_prefixes
+            .iter()
+            .any(|prefix| port.name.starts_with(prefix))
+        {
+            actions.push(Action::DeletePort {
+                port: port.id.clone(),
+            });
         }
     }
     actions.dedup();
@@ -96,7 +152,9 @@ fn attachments(gone: &Gone, seen: &Seen) -> Step<Action> {
 
 fn is_router_interface(port: &Port) -> bool {
     port.device_owner.starts_with("network:router_interface")
-        || port.device_owner.starts_with("network:ha_router_replicated_interface")
+        || port
+            .device_owner
+            .starts_with("network:ha_router_replicated_interface")
 }
 
 /// What is left once nothing is attached any more.
@@ -109,29 +167,50 @@ fn rest(gone: &Gone, seen: &Seen) -> Step<Action> {
         .filter(|port| !NEUTRONS_OWN.contains(&port.device_owner.as_str()))
         .collect();
     if !attached.is_empty() {
-        let on = attached.iter().map(|port| Awaited::new(Resource::Port, &port.id));
+        let on = attached
+            .iter()
+            .map(|port| Awaited::new(Resource::Port, &port.id));
         return Step::Wait(Waiting::for_cloud("NetworkInUse", in_use(&attached), on));
     }
     let names = &gone.identity.names;
-    let is_our_router = |router: &&Router| router.name == names.router() && seen.is_own(&router.project_id);
-    let routers = seen.routers.iter().filter(|_| gone.managed_router).filter(is_our_router);
+    let is_our_router =
+        |router: &&Router| router.name == names.router() && seen.is_own(&router.project_id);
+    let routers = seen
+        .routers
+        .iter()
+        .filter(|_| gone.managed_router)
+        .filter(is_our_router);
     let groups = Role::ALL.map(|role| names.security_group(role));
-    let is_our_group = |group: &&SecurityGroup| groups.contains(&group.name) && seen.is_own(&group.project_id);
+    let is_our_group =
+        |group: &&SecurityGroup| groups.contains(&group.name) && seen.is_own(&group.project_id);
     let groups = seen.security_groups.iter().filter(is_our_group);
-    let actions = (routers.map(|router| Action::DeleteRouter { router: router.id.clone() }))
-        .chain(networks.iter().map(|network| Action::DeleteNetwork { network: network.id.clone() }))
-        .chain(groups.map(|group| Action::DeleteSecurityGroup { group: group.id.clone() }));
+    let actions = (routers.map(|router| Action::DeleteRouter {
+        router: router.id.clone(),
+    }))
+    .chain(networks.iter().map(|network| Action::DeleteNetwork {
+        network: network.id.clone(),
+    }))
+    .chain(groups.map(|group| Action::DeleteSecurityGroup {
+        group: group.id.clone(),
+    }));
     Step::of(actions.collect(), || Step::Done)
 }
 
 fn in_use(ports: &[&Port]) -> String {
-    let list: Vec<String> =
-        ports.iter().map(|port| format!("{} {} ({})", port.id, port.name, port.device_owner)).collect();
-    format!("the network is still in use; delete what owns these ports: {}", list.join(", "))
+    let list: Vec<String> = ports
+        .iter()
+        .map(|port| format!("{} {} ({})", port.id, port.name, port.device_owner))
+        .collect();
+    format!(
+        "the network is still in use; delete what owns these ports: {}",
+        list.join(", ")
+    )
 }
 
 fn networks<'a>(gone: &Gone, seen: &'a Seen) -> Vec<&'a Network> {
     let name = gone.identity.names.network();
-    let is_ours = |network: &&Network| gone.managed_network && network.name == name && seen.is_own(&network.project_id);
+    let is_ours = |network: &&Network| {
+        gone.managed_network && network.name == name && seen.is_own(&network.project_id)
+    };
     seen.networks.iter().filter(is_ours).collect()
 }

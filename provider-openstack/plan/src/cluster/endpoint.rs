@@ -33,14 +33,27 @@ pub(super) fn plan<'a>(
     around: &Surroundings<'a, '_>,
     seen: &'a Seen,
 ) -> Result<Part<Endpoint<'a>>, Problem> {
-    let plain = |host: &String| Part::ready(Endpoint { host: host.clone(), balancer: None });
+    let plain = |host: &String| {
+        Part::ready(Endpoint {
+            host: host.clone(),
+            balancer: None,
+        })
+    };
     let api = &want.api;
     match (&api.load_balancer, &api.host, &api.fixed_ip) {
         (Some(wanted), _, _) => balanced(want, wanted, around, seen),
         (None, Some(host), _) => Ok(plain(host)),
         (None, None, _) if api.floating_ip => {
-            let ip = floating_ip::plan(want, around.resolved.external, floating_ip::Target::Machine, seen)?;
-            Ok(ip.map(|ip| Endpoint { host: ip.address.clone(), balancer: None }))
+            let ip = floating_ip::plan(
+                want,
+                around.resolved.external,
+                floating_ip::Target::Machine,
+                seen,
+            )?;
+            Ok(ip.map(|ip| Endpoint {
+                host: ip.address.clone(),
+                balancer: None,
+            }))
         }
         (None, None, Some(fixed)) => Ok(plain(fixed)),
         (None, None, None) => Err(no_endpoint(want)),
@@ -54,21 +67,44 @@ fn balanced<'a>(
     seen: &'a Seen,
 ) -> Result<Part<Endpoint<'a>>, Problem> {
     let found = load_balancer::find(want, seen);
-    let router_ips: Vec<String> =
-        around.router.iter().flat_map(|router| &router.gateway_ips).map(|ip| ip.ip_address.clone()).collect();
+    let router_ips: Vec<String> = around
+        .router
+        .iter()
+        .flat_map(|router| &router.gateway_ips)
+        .map(|ip| ip.ip_address.clone())
+        .collect();
     let balancer = match around.net {
         Some(net) => {
             let (resolved, router_ips) = (around.resolved, router_ips.as_slice());
-            load_balancer::plan(&load_balancer::Context { want, wanted, resolved, net, router_ips, seen }, found)?
+            load_balancer::plan(
+                &load_balancer::Context {
+                    want,
+                    wanted,
+                    resolved,
+                    net,
+                    router_ips,
+                    seen,
+                },
+                found,
+            )?
         }
         None => Part::waits_for_part(),
     };
     if !want.api.floating_ip {
-        return Ok(balancer.map(|lb| Endpoint { host: lb.vip_address.clone(), balancer: Some(lb) }));
+        return Ok(balancer.map(|lb| Endpoint {
+            host: lb.vip_address.clone(),
+            balancer: Some(lb),
+        }));
     }
-    let target = floating_ip::Target::Port { id: found.map(|lb| lb.vip_port_id.as_str()), reachable: around.connected };
+    let target = floating_ip::Target::Port {
+        id: found.map(|lb| lb.vip_port_id.as_str()),
+        reachable: around.connected,
+    };
     let ip = floating_ip::plan(want, around.resolved.external, target, seen)?;
-    Ok(balancer.join(ip, |lb, ip: &FloatingIp| Endpoint { host: ip.address.clone(), balancer: Some(lb) }))
+    Ok(balancer.join(ip, |lb, ip: &FloatingIp| Endpoint {
+        host: ip.address.clone(),
+        balancer: Some(lb),
+    }))
 }
 
 fn no_endpoint(want: &Want) -> Problem {

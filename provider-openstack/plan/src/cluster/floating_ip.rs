@@ -17,7 +17,10 @@ pub(super) enum Target<'t> {
     /// A control plane machine, which takes it by itself.
     Machine,
     /// A load balancer's port, as soon as it has one and Neutron can reach it from outside.
-    Port { id: Option<&'t str>, reachable: bool },
+    Port {
+        id: Option<&'t str>,
+        reachable: bool,
+    },
 }
 
 pub(super) fn plan<'a>(
@@ -38,16 +41,29 @@ pub(super) fn plan<'a>(
     let ours = is_ours(want, found);
     let mut actions = Vec::new();
     if ours {
-        actions.extend(set_tags(want, seen, Resource::FloatingIp, &found.id, &found.tags));
+        actions.extend(set_tags(
+            want,
+            seen,
+            Resource::FloatingIp,
+            &found.id,
+            &found.tags,
+        ));
     }
-    let Target::Port { id: Some(port), reachable } = target else {
+    let Target::Port {
+        id: Some(port),
+        reachable,
+    } = target
+    else {
         return Ok(Part::usable(found, actions));
     };
     match found.port_id.as_deref() {
         Some(other) if other != port && !ours => return Err(in_use(want, found, other)),
         Some(same) if same == port => {}
         _ if reachable => {
-            actions.push(Action::AssociateFloatingIp { floating_ip: found.id.clone(), port: port.to_string() });
+            actions.push(Action::AssociateFloatingIp {
+                floating_ip: found.id.clone(),
+                port: port.to_string(),
+            });
         }
         _ => return Ok(Part::lacks(actions)),
     }
@@ -57,28 +73,52 @@ pub(super) fn plan<'a>(
 /// The address that it must have: given by the user, published earlier, or that of the endpoint.
 fn wanted_address(want: &Want, seen: &Seen) -> Option<String> {
     let published = seen.status.api_server_managed_load_balancer.as_ref();
-    let published = published.filter(|lb| !lb.ip.is_empty() && lb.ip != lb.internal_ip).map(|lb| lb.ip.clone());
-    want.api.floating_address.clone().or(published).or_else(|| seen.endpoint_address.clone())
+    let published = published
+        .filter(|lb| !lb.ip.is_empty() && lb.ip != lb.internal_ip)
+        .map(|lb| lb.ip.clone());
+    want.api
+        .floating_address
+        .clone()
+        .or(published)
+        .or_else(|| seen.endpoint_address.clone())
 }
 
-fn find<'a>(want: &Want, address: Option<&str>, target: Target<'_>, seen: &'a Seen) -> Option<&'a FloatingIp> {
+fn find<'a>(
+    want: &Want,
+    address: Option<&str>,
+    target: Target<'_>,
+    seen: &'a Seen,
+) -> Option<&'a FloatingIp> {
     if let Some(address) = address {
         return seen.floating_ips.iter().find(|ip| ip.address == address);
     }
     // A bastion's floating IP is described like ours.
-    let bastion = seen.status.bastion.as_ref().and_then(|bastion| bastion.floating_ip.as_deref());
+    let bastion = seen
+        .status
+        .bastion
+        .as_ref()
+        .and_then(|bastion| bastion.floating_ip.as_deref());
     let fits = |ip: &FloatingIp| match (target, ip.port_id.as_deref()) {
-        (Target::Port { id: Some(wanted), .. }, Some(port)) if wanted == port => true,
+        (
+            Target::Port {
+                id: Some(wanted), ..
+            },
+            Some(port),
+        ) if wanted == port => true,
         (_, None) | (Target::Machine, _) => is_ours(want, ip),
         _ => false,
     };
-    let candidates = seen.floating_ips.iter().filter(|ip| Some(ip.address.as_str()) != bastion && fits(ip));
+    let candidates = seen
+        .floating_ips
+        .iter()
+        .filter(|ip| Some(ip.address.as_str()) != bastion && fits(ip));
     // The one in use first, and always the same of several.
     candidates.min_by_key(|ip| (ip.port_id.is_none(), &ip.id))
 }
 
 fn is_ours(want: &Want, ip: &FloatingIp) -> bool {
-    ip.description == want.identity.names.description() && want.api.floating_address.as_ref() != Some(&ip.address)
+    ip.description == want.identity.names.description()
+        && want.api.floating_address.as_ref() != Some(&ip.address)
 }
 
 fn no_external_network(want: &Want) -> Problem {
@@ -87,9 +127,10 @@ fn no_external_network(want: &Want) -> Problem {
         object: want.identity.object.clone(),
         field: "spec.apiServer.enableFloatingIP".into(),
         value: "true".into(),
-        way_out: "a floating IP needs an external network, and this project sees none: name one in \
+        way_out:
+            "a floating IP needs an external network, and this project sees none: name one in \
                   spec.externalNetwork, or set spec.apiServer.enableFloatingIP to false"
-            .into(),
+                .into(),
     }
 }
 
@@ -99,6 +140,8 @@ fn in_use(want: &Want, ip: &FloatingIp, port: &str) -> Problem {
         object: want.identity.object.clone(),
         field: "spec.apiServer.floatingIP".into(),
         value: ip.address.clone(),
-        way_out: format!("this floating IP leads to port {port} already: free it, or give another one"),
+        way_out: format!(
+            "this floating IP leads to port {port} already: free it, or give another one"
+        ),
     }
 }

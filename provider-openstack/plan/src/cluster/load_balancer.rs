@@ -24,29 +24,44 @@ pub(super) struct Context<'a, 'w> {
 }
 
 /// `found` is the load balancer, from [`find`].
-pub(super) fn plan<'a>(cx: &Context<'a, '_>, found: Option<&'a LoadBalancer>) -> Result<Part<&'a LoadBalancer>, Problem> {
+pub(super) fn plan<'a>(
+    cx: &Context<'a, '_>,
+    found: Option<&'a LoadBalancer>,
+) -> Result<Part<&'a LoadBalancer>, Problem> {
     let Some(balancer) = found else {
         return Ok(Part::lacks(vec![create(cx)?]));
     };
     match balancer.state {
-        State::Pending | State::Deleting => return Ok(Part { value: Some(balancer), ..pending(balancer) }),
+        State::Pending | State::Deleting => {
+            return Ok(Part {
+                value: Some(balancer),
+                ..pending(balancer)
+            });
+        }
         State::Error => return Err(broken(cx.want, balancer)),
         State::Active | State::Other => {}
     }
     let ports = std::iter::once(&cx.want.api.port).chain(&cx.wanted.additional_ports);
-    let next = ports.filter_map(|port| next_for_port(cx, balancer, *port)).next();
+    let next = ports
+        .filter_map(|port| next_for_port(cx, balancer, *port))
+        .next();
     Ok(Part::usable(balancer, next.into_iter().collect()))
 }
 
 /// The load balancer of the cluster; as in CAPO, the first of that name.
 pub(super) fn find<'a>(want: &Want, seen: &'a Seen) -> Option<&'a LoadBalancer> {
     let name = want.identity.names.load_balancer();
-    seen.load_balancers.iter().find(|balancer| balancer.name == name)
+    seen.load_balancers
+        .iter()
+        .find(|balancer| balancer.name == name)
 }
 
 fn pending<'a>(balancer: &LoadBalancer) -> Part<&'a LoadBalancer> {
     let on = Awaited::new(Resource::LoadBalancer, &balancer.id);
-    let message = format!("Octavia works on load balancer {} ({})", balancer.name, balancer.id);
+    let message = format!(
+        "Octavia works on load balancer {} ({})",
+        balancer.name, balancer.id
+    );
     Part::waits(Waiting::for_cloud("LoadBalancerPending", message, [on]))
 }
 
@@ -69,14 +84,26 @@ fn create(cx: &Context<'_, '_>) -> Result<Action, Problem> {
         None => {
             let subnets = || cx.net.subnets.iter().copied();
             let primary = cx.want.api.primary_subnet.as_ref();
-            let subnet = primary.map(|named| subnet_in(&cx.want.identity.object, named, cx.net.network, subnets()));
+            let subnet = primary
+                .map(|named| subnet_in(&cx.want.identity.object, named, cx.net.network, subnets()));
             (cx.net.network, subnet.transpose()?.or(subnets().next()))
         }
     };
     let offered = |name: &&String| cx.seen.octavia.providers.contains(*name);
     let flavor = cx.wanted.flavor.as_ref();
-    let flavor = flavor.and_then(|name| cx.seen.octavia.flavors.iter().find(|(_, known)| known == name));
-    let without_floating_ip = || cx.seen.endpoint_address.clone().filter(|_| !cx.want.api.floating_ip);
+    let flavor = flavor.and_then(|name| {
+        cx.seen
+            .octavia
+            .flavors
+            .iter()
+            .find(|(_, known)| known == name)
+    });
+    let without_floating_ip = || {
+        cx.seen
+            .endpoint_address
+            .clone()
+            .filter(|_| !cx.want.api.floating_ip)
+    };
     Ok(Action::CreateLoadBalancer(NewLoadBalancer {
         name: names.load_balancer(),
         description: names.description(),
@@ -92,23 +119,41 @@ fn create(cx: &Context<'_, '_>) -> Result<Action, Problem> {
 
 fn next_for_port(cx: &Context<'_, '_>, balancer: &LoadBalancer, port: u16) -> Option<Action> {
     let name = cx.want.identity.names.load_balancer_port(port);
-    let cidrs = cx.seen.octavia.has_allowed_cidrs(&balancer.provider).then(|| {
-        let subnets = cx.net.subnets.iter().map(|subnet| subnet.cidr.to_string());
-        allowed_cidrs::canonical(&cx.wanted.allowed_cidrs, subnets.chain(cx.router_ips.iter().cloned()))
-    });
+    let cidrs = cx
+        .seen
+        .octavia
+        .has_allowed_cidrs(&balancer.provider)
+        .then(|| {
+            let subnets = cx.net.subnets.iter().map(|subnet| subnet.cidr.to_string());
+            allowed_cidrs::canonical(
+                &cx.wanted.allowed_cidrs,
+                subnets.chain(cx.router_ips.iter().cloned()),
+            )
+        });
     let of_balancer = |id: &str| id == balancer.id;
     let listeners = &cx.seen.listeners;
-    let Some(listener) = listeners.iter().find(|l| l.name == name && of_balancer(&l.load_balancer_id)) else {
+    let Some(listener) = listeners
+        .iter()
+        .find(|l| l.name == name && of_balancer(&l.load_balancer_id))
+    else {
         return Some(create_listener(cx, balancer, name, port, cidrs));
     };
     let pools = &cx.seen.pools;
-    let Some(pool) = pools.iter().find(|pool| pool.name == name && of_balancer(&pool.load_balancer_id)) else {
+    let Some(pool) = pools
+        .iter()
+        .find(|pool| pool.name == name && of_balancer(&pool.load_balancer_id))
+    else {
         return Some(create_pool(cx, balancer, listener, name));
     };
     monitor(cx, balancer, pool, name).or_else(|| {
-        let allowed_cidrs = cidrs.filter(|cidrs| *cidrs != allowed_cidrs::sorted(&listener.allowed_cidrs))?;
+        let allowed_cidrs =
+            cidrs.filter(|cidrs| *cidrs != allowed_cidrs::sorted(&listener.allowed_cidrs))?;
         let (load_balancer, listener) = (balancer.id.clone(), listener.id.clone());
-        Some(Action::UpdateAllowedCidrs { load_balancer, listener, allowed_cidrs })
+        Some(Action::UpdateAllowedCidrs {
+            load_balancer,
+            listener,
+            allowed_cidrs,
+        })
     })
 }
 
@@ -120,25 +165,78 @@ fn create_listener(
     allowed_cidrs: Option<Vec<String>>,
 ) -> Action {
     let (load_balancer, tags) = (balancer.id.clone(), cx.want.tags.clone());
-    Action::CreateListener { load_balancer, name, port, allowed_cidrs, tags }
+    Action::CreateListener {
+        load_balancer,
+        name,
+        port,
+        allowed_cidrs,
+        tags,
+    }
 }
 
-fn create_pool(cx: &Context<'_, '_>, balancer: &LoadBalancer, listener: &Listener, name: String) -> Action {
-    let method = if balancer.provider == "ovn" { Balancing::SourceIpPort } else { Balancing::RoundRobin };
-    let (load_balancer, listener, tags) = (balancer.id.clone(), listener.id.clone(), cx.want.tags.clone());
-    Action::CreatePool { load_balancer, listener, name, method, tags }
+fn create_pool(
+    cx: &Context<'_, '_>,
+    balancer: &LoadBalancer,
+    listener: &Listener,
+    name: String,
+) -> Action {
+    let method = if balancer.provider == "ovn" {
+        Balancing::SourceIpPort
+    } else {
+        Balancing::RoundRobin
+    };
+    let (load_balancer, listener, tags) = (
+        balancer.id.clone(),
+        listener.id.clone(),
+        cx.want.tags.clone(),
+    );
+    Action::CreatePool {
+        load_balancer,
+        listener,
+        name,
+        method,
+        tags,
+    }
 }
 
-fn monitor(cx: &Context<'_, '_>, balancer: &LoadBalancer, pool: &Pool, name: String) -> Option<Action> {
+fn monitor(
+    cx: &Context<'_, '_>,
+    balancer: &LoadBalancer,
+    pool: &Pool,
+    name: String,
+) -> Option<Action> {
     let probe = cx.wanted.monitor;
     let load_balancer = balancer.id.clone();
-    match cx.seen.monitors.iter().find(|monitor| monitor.pool_id == pool.id) {
+    match cx
+        .seen
+        .monitors
+        .iter()
+        .find(|monitor| monitor.pool_id == pool.id)
+    {
         None if cx.seen.octavia.refuses_monitor => None,
-        None => Some(Action::CreateMonitor { load_balancer, pool: pool.id.clone(), name, probe }),
+        None => Some(Action::CreateMonitor {
+            load_balancer,
+            pool: pool.id.clone(),
+            name,
+            probe,
+        }),
         Some(have) => {
-            let same = (have.delay, have.timeout, have.max_retries, have.max_retries_down)
-                == (probe.delay, probe.timeout, probe.max_retries, probe.max_retries_down);
-            (!same).then(|| Action::UpdateMonitor { load_balancer, monitor: have.id.clone(), probe })
+            let same = (
+                have.delay,
+                have.timeout,
+                have.max_retries,
+                have.max_retries_down,
+            ) == (
+                probe.delay,
+                probe.timeout,
+                probe.max_retries,
+                probe.max_retries_down,
+            );
+            (!same).then(|| Action::UpdateMonitor {
+                load_balancer,
+                monitor: have.id.clone(),
+                probe,
+            })
         }
     }
 }

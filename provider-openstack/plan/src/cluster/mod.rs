@@ -37,8 +37,8 @@ pub use delete::delete;
 pub use seen::{Octavia, Seen};
 pub use validate::Owner;
 pub use want::{
-    Api, Brought, By, ExternalAddress, External, Gone, Groups, Identity, LoadBalancer, Managed, Named, Network, Probe,
-    Router, UserRule, Want, Zones,
+    Api, Brought, By, External, ExternalAddress, Gone, Groups, Identity, LoadBalancer, Managed,
+    Named, Network, Probe, Router, UserRule, Want, Zones,
 };
 
 use part::Part;
@@ -79,9 +79,16 @@ pub fn plan(want: &Want, seen: &Seen, now: Timestamp) -> Decision {
 
     let network = match &want.network {
         Network::Managed(managed) => network::plan(want, managed, seen),
-        Network::Brought(_) => Ok(resolved.network.clone().map_or_else(Part::waits_for_part, Part::ready)),
+        Network::Brought(_) => Ok(resolved
+            .network
+            .clone()
+            .map_or_else(Part::waits_for_part, Part::ready)),
     };
-    let net = draft.take(ConditionType::NetworkReady, Reason::NetworkCreateFailed, network);
+    let net = draft.take(
+        ConditionType::NetworkReady,
+        Reason::NetworkCreateFailed,
+        network,
+    );
     if let Some(net) = &net {
         draft.network(net);
     }
@@ -91,23 +98,39 @@ pub fn plan(want: &Want, seen: &Seen, now: Timestamp) -> Decision {
         Network::Brought(_) => Ok(Part::ready(resolved.router)),
     };
     let connected = router.as_ref().is_ok_and(Part::is_settled);
-    let router = draft.take(ConditionType::RouterReady, Reason::RouterCreateFailed, router);
+    let router = draft.take(
+        ConditionType::RouterReady,
+        Reason::RouterCreateFailed,
+        router,
+    );
     if let Some(router) = router {
         draft.router(router);
     }
 
     if let Some(groups) = &want.groups {
         let part = security_groups::plan(want, groups, &subnets(want, net.as_ref()), seen);
-        let groups = draft.take(ConditionType::SecurityGroupsReady, Reason::SecurityGroupCreateFailed, part);
+        let groups = draft.take(
+            ConditionType::SecurityGroupsReady,
+            Reason::SecurityGroupCreateFailed,
+            part,
+        );
         if let Some(groups) = groups {
             draft.groups(&groups);
         }
     }
 
-    let around =
-        endpoint::Surroundings { resolved: &resolved, net: net.as_ref(), router: router.flatten(), connected };
+    let around = endpoint::Surroundings {
+        resolved: &resolved,
+        net: net.as_ref(),
+        router: router.flatten(),
+        connected,
+    };
     let endpoint = endpoint::plan(want, &around, seen);
-    let endpoint = draft.take(ConditionType::APIEndpointReady, Reason::APIEndpointConfigFailed, endpoint);
+    let endpoint = draft.take(
+        ConditionType::APIEndpointReady,
+        Reason::APIEndpointConfigFailed,
+        endpoint,
+    );
     if let Some(endpoint) = endpoint {
         draft.endpoint(want, &resolved, net.as_ref(), &endpoint, seen);
         if draft.is_settled() {
@@ -143,6 +166,10 @@ fn at_most_one<'a>(
         object: identity.object.clone(),
         field: format!("{kind} in the cloud"),
         value: name.to_string(),
-        way_out: format!("{} have this name ({}): rename or delete those that are not in use", ids.len(), ids.join(", ")),
+        way_out: format!(
+            "{} have this name ({}): rename or delete those that are not in use",
+            ids.len(),
+            ids.join(", ")
+        ),
     })
 }

@@ -6,10 +6,14 @@ use super::resolve::Net;
 use super::seen::Seen;
 use super::want::{Managed, Want};
 use crate::step::{Problem, Resource};
-use crate::world::{Network, Subnet};
 use crate::tags;
+use crate::world::{Network, Subnet};
 
-pub(super) fn plan<'a>(want: &Want, managed: &Managed, seen: &'a Seen) -> Result<Part<Net<'a>>, Problem> {
+pub(super) fn plan<'a>(
+    want: &Want,
+    managed: &Managed,
+    seen: &'a Seen,
+) -> Result<Part<Net<'a>>, Problem> {
     let names = &want.identity.names;
     let Some(network) = find(want, seen)? else {
         return Ok(Part::lacks(vec![Action::CreateNetwork {
@@ -19,9 +23,13 @@ pub(super) fn plan<'a>(want: &Want, managed: &Managed, seen: &'a Seen) -> Result
             port_security: managed.port_security,
         }]));
     };
-    let mut actions: Vec<Action> = set_tags(want, seen, Resource::Network, &network.id, &network.tags).collect();
+    let mut actions: Vec<Action> =
+        set_tags(want, seen, Resource::Network, &network.id, &network.tags).collect();
     // CAPO looks a subnet up by its addresses, not by its name.
-    let subnet = seen.subnets.iter().find(|subnet| subnet.network_id == network.id && subnet.cidr == managed.cidr);
+    let subnet = seen
+        .subnets
+        .iter()
+        .find(|subnet| subnet.network_id == network.id && subnet.cidr == managed.cidr);
     let Some(subnet) = subnet else {
         actions.push(Action::CreateSubnet(NewSubnet {
             name: names.subnet(),
@@ -33,16 +41,32 @@ pub(super) fn plan<'a>(want: &Want, managed: &Managed, seen: &'a Seen) -> Result
         }));
         return Ok(Part::lacks(actions));
     };
-    actions.extend(set_tags(want, seen, Resource::Subnet, &subnet.id, &subnet.tags));
+    actions.extend(set_tags(
+        want,
+        seen,
+        Resource::Subnet,
+        &subnet.id,
+        &subnet.tags,
+    ));
     actions.extend(update_nameservers(managed, subnet));
-    Ok(Part::usable(Net { network, subnets: vec![subnet] }, actions))
+    Ok(Part::usable(
+        Net {
+            network,
+            subnets: vec![subnet],
+        },
+        actions,
+    ))
 }
 
 /// The managed network, if it is there.
 fn find<'a>(want: &Want, seen: &'a Seen) -> Result<Option<&'a Network>, Problem> {
     let name = want.identity.names.network();
     let is_ours = |network: &&Network| network.name == name && seen.is_own(&network.project_id);
-    let found = seen.networks.iter().filter(is_ours).map(|network| network.id.as_str());
+    let found = seen
+        .networks
+        .iter()
+        .filter(is_ours)
+        .map(|network| network.id.as_str());
     super::at_most_one(&want.identity, "network", &name, found)?;
     Ok(seen.networks.iter().find(is_ours))
 }
@@ -64,5 +88,7 @@ pub(super) fn set_tags(
 ) -> impl Iterator<Item = Action> + use<> {
     let missing = tags::missing(&want.tags, have).filter(|_| seen.tagging);
     let id = id.to_string();
-    missing.map(|tags| Action::SetTags { resource, id, tags }).into_iter()
+    missing
+        .map(|tags| Action::SetTags { resource, id, tags })
+        .into_iter()
 }

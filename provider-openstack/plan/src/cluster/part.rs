@@ -14,20 +14,36 @@ pub(super) struct Part<T> {
 
 impl<T> Part<T> {
     pub fn ready(value: T) -> Self {
-        Self { value: Some(value), actions: Vec::new(), waiting: None }
+        Self {
+            value: Some(value),
+            actions: Vec::new(),
+            waiting: None,
+        }
     }
 
     /// Usable, although something is still to be done to it.
     pub fn usable(value: T, actions: Vec<Action>) -> Self {
-        Self { value: Some(value), actions, waiting: None }
+        Self {
+            value: Some(value),
+            actions,
+            waiting: None,
+        }
     }
 
     pub fn lacks(actions: Vec<Action>) -> Self {
-        Self { value: None, actions, waiting: None }
+        Self {
+            value: None,
+            actions,
+            waiting: None,
+        }
     }
 
     pub fn waits(waiting: Waiting) -> Self {
-        Self { value: None, actions: Vec::new(), waiting: Some(waiting) }
+        Self {
+            value: None,
+            actions: Vec::new(),
+            waiting: Some(waiting),
+        }
     }
 
     /// It waits for another part of the cluster.
@@ -36,14 +52,22 @@ impl<T> Part<T> {
     }
 
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Part<U> {
-        Part { value: self.value.map(f), actions: self.actions, waiting: self.waiting }
+        Part {
+            value: self.value.map(f),
+            actions: self.actions,
+            waiting: self.waiting,
+        }
     }
 
     /// Both parts as one, with a value when both have one.
     pub fn join<U, V>(mut self, other: Part<U>, f: impl FnOnce(T, U) -> V) -> Part<V> {
         self.actions.extend(other.actions);
         let value = self.value.zip(other.value).map(|(one, two)| f(one, two));
-        Part { value, actions: self.actions, waiting: self.waiting.or(other.waiting) }
+        Part {
+            value,
+            actions: self.actions,
+            waiting: self.waiting.or(other.waiting),
+        }
     }
 
     pub fn is_settled(&self) -> bool {

@@ -35,23 +35,37 @@ pub(super) enum Unresolved {
 }
 
 pub(super) fn resolve<'a>(want: &Want, seen: &'a Seen) -> Result<Resolved<'a>, Unresolved> {
-    let look = Lookup { object: &want.identity.object, seen };
+    let look = Lookup {
+        object: &want.identity.object,
+        seen,
+    };
     let external = look.external(&want.external).map_err(Unresolved::Network)?;
     let (network, router) = match &want.network {
         want::Network::Managed(managed) => match &managed.router {
             want::Router::Brought(named) => (None, Some(named)),
             want::Router::Managed(_) => (None, None),
         },
-        want::Network::Brought(brought) => {
-            (Some(look.brought(brought).map_err(Unresolved::Network)?), brought.router.as_ref())
-        }
+        want::Network::Brought(brought) => (
+            Some(look.brought(brought).map_err(Unresolved::Network)?),
+            brought.router.as_ref(),
+        ),
     };
-    let router = router.map(|named| look.router(named)).transpose().map_err(Unresolved::Router)?;
+    let router = router
+        .map(|named| look.router(named))
+        .transpose()
+        .map_err(Unresolved::Router)?;
     let load_balancer_network = match &want.api.load_balancer {
-        Some(balancer) => look.load_balancer_network(balancer).map_err(Unresolved::Network)?,
+        Some(balancer) => look
+            .load_balancer_network(balancer)
+            .map_err(Unresolved::Network)?,
         None => None,
     };
-    Ok(Resolved { external, network, router, load_balancer_network })
+    Ok(Resolved {
+        external,
+        network,
+        router,
+        load_balancer_network,
+    })
 }
 
 /// The subnet that a user named among those of a network.
@@ -61,9 +75,21 @@ pub(super) fn subnet_in<'a>(
     network: &Network,
     subnets: impl IntoIterator<Item = &'a Subnet>,
 ) -> Result<&'a Subnet, Problem> {
-    let subnets = subnets.into_iter().filter(|subnet| subnet.network_id == network.id);
-    let choice = Choice { object, kind: "subnet", place: format!(" in network {}", network.name) };
-    choice.one(named, subnets, |subnet| &subnet.id, |subnet| &subnet.name, filter::subnet)
+    let subnets = subnets
+        .into_iter()
+        .filter(|subnet| subnet.network_id == network.id);
+    let choice = Choice {
+        object,
+        kind: "subnet",
+        place: format!(" in network {}", network.name),
+    };
+    choice.one(
+        named,
+        subnets,
+        |subnet| &subnet.id,
+        |subnet| &subnet.name,
+        filter::subnet,
+    )
 }
 
 struct Lookup<'a, 'o> {
@@ -73,10 +99,17 @@ struct Lookup<'a, 'o> {
 
 impl<'a> Lookup<'a, '_> {
     fn external(&self, external: &External) -> Result<Option<&'a Network>, Problem> {
-        let candidates: Vec<&Network> = self.seen.networks.iter().filter(|network| network.external).collect();
+        let candidates: Vec<&Network> = self
+            .seen
+            .networks
+            .iter()
+            .filter(|network| network.external)
+            .collect();
         match external {
             External::Disabled => Ok(None),
-            External::Named(named) => self.network(named, "external network", candidates).map(Some),
+            External::Named(named) => self
+                .network(named, "external network", candidates)
+                .map(Some),
             External::TheOnlyOne => match candidates.as_slice() {
                 [] => Ok(None),
                 [one] => Ok(Some(one)),
@@ -87,7 +120,11 @@ impl<'a> Lookup<'a, '_> {
                     value: String::new(),
                     way_out: format!(
                         "is not set, and this cloud has several external networks ({}): name the one to use",
-                        several.iter().map(|n| format!("{} {}", n.name, n.id)).collect::<Vec<_>>().join(", ")
+                        several
+                            .iter()
+                            .map(|n| format!("{} {}", n.name, n.id))
+                            .collect::<Vec<_>>()
+                            .join(", ")
                     ),
                 }),
             },
@@ -99,7 +136,10 @@ impl<'a> Lookup<'a, '_> {
             (Some(named), _) => Some(self.network(named, "network", &self.seen.networks)?),
             (None, Some(first)) => {
                 let subnet = self.any_subnet(first)?;
-                self.seen.networks.iter().find(|network| network.id == subnet.network_id)
+                self.seen
+                    .networks
+                    .iter()
+                    .find(|network| network.id == subnet.network_id)
             }
             (None, None) => None,
         };
@@ -122,7 +162,11 @@ impl<'a> Lookup<'a, '_> {
         named: &[Named<SubnetFilter>],
         field: &str,
     ) -> Result<Net<'a>, Problem> {
-        let all = self.seen.subnets.iter().filter(|subnet| subnet.network_id == network.id);
+        let all = self
+            .seen
+            .subnets
+            .iter()
+            .filter(|subnet| subnet.network_id == network.id);
         let subnets: Vec<&Subnet> = if named.is_empty() {
             all.collect()
         } else {
@@ -135,18 +179,29 @@ impl<'a> Lookup<'a, '_> {
                 object: self.object.into(),
                 field: field.into(),
                 value: String::new(),
-                way_out: format!("network {} ({}) has no subnet that this project sees", network.name, network.id),
+                way_out: format!(
+                    "network {} ({}) has no subnet that this project sees",
+                    network.name, network.id
+                ),
             });
         }
         Ok(Net { network, subnets })
     }
 
-    fn load_balancer_network(&self, balancer: &want::LoadBalancer) -> Result<Option<Net<'a>>, Problem> {
-        let Some(named) = &balancer.network else { return Ok(None) };
+    fn load_balancer_network(
+        &self,
+        balancer: &want::LoadBalancer,
+    ) -> Result<Option<Net<'a>>, Problem> {
+        let Some(named) = &balancer.network else {
+            return Ok(None);
+        };
         let network = self.network(named, "network", &self.seen.networks)?;
         if balancer.subnets.is_empty() {
             // Octavia chooses among the network's subnets.
-            return Ok(Some(Net { network, subnets: Vec::new() }));
+            return Ok(Some(Net {
+                network,
+                subnets: Vec::new(),
+            }));
         }
         let field = "spec.apiServer.managedLoadBalancer.subnets";
         self.subnets_of(network, &balancer.subnets, field).map(Some)
@@ -158,18 +213,48 @@ impl<'a> Lookup<'a, '_> {
         kind: &'static str,
         candidates: impl IntoIterator<Item = &'a Network>,
     ) -> Result<&'a Network, Problem> {
-        let choice = Choice { object: self.object, kind, place: String::new() };
-        choice.one(named, candidates, |network| &network.id, |network| &network.name, filter::network)
+        let choice = Choice {
+            object: self.object,
+            kind,
+            place: String::new(),
+        };
+        choice.one(
+            named,
+            candidates,
+            |network| &network.id,
+            |network| &network.name,
+            filter::network,
+        )
     }
 
     fn any_subnet(&self, named: &Named<SubnetFilter>) -> Result<&'a Subnet, Problem> {
-        let choice = Choice { object: self.object, kind: "subnet", place: String::new() };
-        choice.one(named, &self.seen.subnets, |subnet| &subnet.id, |subnet| &subnet.name, filter::subnet)
+        let choice = Choice {
+            object: self.object,
+            kind: "subnet",
+            place: String::new(),
+        };
+        choice.one(
+            named,
+            &self.seen.subnets,
+            |subnet| &subnet.id,
+            |subnet| &subnet.name,
+            filter::subnet,
+        )
     }
 
     fn router(&self, named: &Named<RouterFilter>) -> Result<&'a Router, Problem> {
-        let choice = Choice { object: self.object, kind: "router", place: String::new() };
-        choice.one(named, &self.seen.routers, |router| &router.id, |router| &router.name, filter::router)
+        let choice = Choice {
+            object: self.object,
+            kind: "router",
+            place: String::new(),
+        };
+        choice.one(
+            named,
+            &self.seen.routers,
+            |router| &router.id,
+            |router| &router.name,
+            filter::router,
+        )
     }
 }
 
@@ -200,8 +285,16 @@ impl Choice<'_> {
             [one] => Ok(one),
             [] => {
                 let wanted = self.wanted_name(named);
-                let hint = near::hint(&wanted, self.kind, candidates.iter().map(|candidate| name(candidate).as_str()));
-                Err(self.problem(named, "NotFound", format!("there is no such {}{}: {hint}", self.kind, self.place)))
+                let hint = near::hint(
+                    &wanted,
+                    self.kind,
+                    candidates.iter().map(|candidate| name(candidate).as_str()),
+                );
+                Err(self.problem(
+                    named,
+                    "NotFound",
+                    format!("there is no such {}{}: {hint}", self.kind, self.place),
+                ))
             }
             several => {
                 let ids: Vec<&str> = several.iter().map(|one| id(one).as_str()).collect();
@@ -247,5 +340,8 @@ impl Choice<'_> {
 
 fn capitalised(word: &str) -> String {
     let mut letters = word.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
 }

@@ -32,7 +32,11 @@ pub(super) fn plan<'a>(
         (want::Router::Brought(_), None) => return Ok(Part::waits_for_part()),
     };
     let Some(net) = net else {
-        return Ok(Part { value: None, actions, waiting: None });
+        return Ok(Part {
+            value: None,
+            actions,
+            waiting: None,
+        });
     };
     actions.extend(add_interfaces(router, net, seen));
     Ok(Part::usable(Some(router), actions))
@@ -41,7 +45,11 @@ pub(super) fn plan<'a>(
 fn find<'a>(want: &Want, seen: &'a Seen) -> Result<Option<&'a Router>, Problem> {
     let name = want.identity.names.router();
     let is_ours = |router: &&Router| router.name == name && seen.is_own(&router.project_id);
-    let found = seen.routers.iter().filter(is_ours).map(|router| router.id.as_str());
+    let found = seen
+        .routers
+        .iter()
+        .filter(is_ours)
+        .map(|router| router.id.as_str());
     super::at_most_one(&want.identity, "router", &name, found)?;
     Ok(seen.routers.iter().find(is_ours))
 }
@@ -63,17 +71,24 @@ fn update(
     external: &Network,
     addresses: &[ExternalAddress],
 ) -> Result<Vec<Action>, Problem> {
-    let mut actions: Vec<Action> = set_tags(want, seen, Resource::Router, &router.id, &router.tags).collect();
+    let mut actions: Vec<Action> =
+        set_tags(want, seen, Resource::Router, &router.id, &router.tags).collect();
     let wanted = gateway_addresses(want, seen, external, addresses)?;
     let has = |wanted: &FixedIp| {
         router.gateway_ips.iter().any(|have| {
-            have.subnet_id == wanted.subnet_id && (wanted.ip_address.is_empty() || have.ip_address == wanted.ip_address)
+            have.subnet_id == wanted.subnet_id
+                && (wanted.ip_address.is_empty() || have.ip_address == wanted.ip_address)
         })
     };
-    let settled = router.gateway_network_id.as_deref() == Some(external.id.as_str()) && wanted.iter().all(has);
+    let settled = router.gateway_network_id.as_deref() == Some(external.id.as_str())
+        && wanted.iter().all(has);
     if !settled {
         let (router, network) = (router.id.clone(), external.id.clone());
-        actions.push(Action::SetGateway { router, network, addresses: wanted });
+        actions.push(Action::SetGateway {
+            router,
+            network,
+            addresses: wanted,
+        });
     }
     Ok(actions)
 }
@@ -89,21 +104,35 @@ fn gateway_addresses(
         let subnet_id = match &wanted.subnet.by {
             // Subnets of an external network are hidden from most projects: trust the id.
             want::By::Id(id) => id.clone(),
-            want::By::Filter(_) => {
-                subnet_in(&want.identity.object, &wanted.subnet, external, &seen.subnets)?.id.clone()
-            }
+            want::By::Filter(_) => subnet_in(
+                &want.identity.object,
+                &wanted.subnet,
+                external,
+                &seen.subnets,
+            )?
+            .id
+            .clone(),
         };
-        Ok(FixedIp { subnet_id, ip_address: wanted.address.clone().unwrap_or_default() })
+        Ok(FixedIp {
+            subnet_id,
+            ip_address: wanted.address.clone().unwrap_or_default(),
+        })
     };
     addresses.iter().map(address).collect()
 }
 
 fn add_interfaces<'a>(router: &'a Router, net: &Net<'a>, seen: &'a Seen) -> Vec<Action> {
     let ports = seen.ports.iter().filter(|port| port.device_id == router.id);
-    let connected: BTreeSet<&str> = ports.flat_map(|port| &port.fixed_ips).map(|ip| ip.subnet_id.as_str()).collect();
+    let connected: BTreeSet<&str> = ports
+        .flat_map(|port| &port.fixed_ips)
+        .map(|ip| ip.subnet_id.as_str())
+        .collect();
     net.subnets
         .iter()
         .filter(|subnet| !connected.contains(subnet.id.as_str()))
-        .map(|subnet| Action::AddRouterInterface { router: router.id.clone(), subnet: subnet.id.clone() })
+        .map(|subnet| Action::AddRouterInterface {
+            router: router.id.clone(),
+            subnet: subnet.id.clone(),
+        })
         .collect()
 }

@@ -31,14 +31,36 @@ pub(super) fn plan<'a>(
     let (Some(control_plane), Some(worker)) = (control_plane, worker) else {
         let missing = [(Role::ControlPlane, control_plane), (Role::Worker, worker)];
         let missing = missing.into_iter().filter(|(_, group)| group.is_none());
-        return Ok(Part::lacks(missing.map(|(role, _)| create(want, role)).collect()));
+        return Ok(Part::lacks(
+            missing.map(|(role, _)| create(want, role)).collect(),
+        ));
     };
-    let found = MachineGroups { control_plane, worker };
+    let found = MachineGroups {
+        control_plane,
+        worker,
+    };
     let [control_plane_rules, worker_rules] = wanted_rules(want, groups, subnets, &found);
-    let mut actions = Vec::new();
-    for (group, rules) in [(control_plane, control_plane_rules), (worker, worker_rules)] {
-        actions.extend(set_tags(want, seen, Resource::SecurityGroup, &group.id, &group.tags));
-        actions.extend(change(group, &rules));
+    let (mut actions, mut missing) = (Vec::new(), Vec::new());
+    for (group, wanted) in [(control_plane, control_plane_rules), (worker, worker_rules)] {
+        let id = || group.id.clone();
+        let difference = rules::difference(&wanted, &group.rules);
+        actions.extend(set_tags(
+            want,
+            seen,
+            Resource::SecurityGroup,
+            &group.id,
+            &group.tags,
+        ));
+        actions.extend(
+            difference
+                .surplus
+                .into_iter()
+                .map(|rule| Action::DeleteRule { group: id(), rule }),
+        );
+        missing.extend(difference.missing.into_iter().map(|rule| (id(), rule)));
+    }
+    if !missing.is_empty() {
+        actions.push(Action::CreateRules { rules: missing });
     }
     Ok(Part::usable(found, actions))
 }
@@ -46,7 +68,11 @@ pub(super) fn plan<'a>(
 fn find<'a>(want: &Want, role: Role, seen: &'a Seen) -> Result<Option<&'a SecurityGroup>, Problem> {
     let name = want.identity.names.security_group(role);
     let is_ours = |group: &&SecurityGroup| group.name == name && seen.is_own(&group.project_id);
-    let found = seen.security_groups.iter().filter(is_ours).map(|group| group.id.as_str());
+    let found = seen
+        .security_groups
+        .iter()
+        .filter(is_ours)
+        .map(|group| group.id.as_str());
     super::at_most_one(&want.identity, "security group", &name, found)?;
     Ok(seen.security_groups.iter().find(is_ours))
 }
@@ -58,16 +84,18 @@ fn create(want: &Want, role: Role) -> Action {
     }
 }
 
-fn change(group: &SecurityGroup, wanted: &[WantedRule]) -> Vec<Action> {
-    let difference = rules::difference(wanted, &group.rules);
-    let delete = difference.surplus.into_iter().map(|rule| Action::DeleteRule { group: group.id.clone(), rule });
-    let create = difference.missing.into_iter().map(|rule| Action::CreateRule { group: group.id.clone(), rule });
-    delete.chain(create).collect()
-}
-
 /// Of the control plane and of the workers.
-fn wanted_rules(want: &Want, groups: &Groups, subnets: &[IpNet], found: &MachineGroups<'_>) -> [Vec<WantedRule>; 2] {
-    let additional_ports = want.api.load_balancer.as_ref().map(|lb| lb.additional_ports.as_slice());
+fn wanted_rules(
+    want: &Want,
+    groups: &Groups,
+    subnets: &[IpNet],
+    found: &MachineGroups<'_>,
+) -> [Vec<WantedRule>; 2] {
+    let additional_ports = want
+        .api
+        .load_balancer
+        .as_ref()
+        .map(|lb| lb.additional_ports.as_slice());
     let cluster = rules::Cluster {
         control_plane_group: &found.control_plane.id,
         worker_group: &found.worker.id,
@@ -95,5 +123,8 @@ fn user_rule(user: &UserRule, found: &MachineGroups<'_>) -> Option<WantedRule> {
         // Without the bastion's group nobody is on the other side.
         Some(Role::Bastion) => return None,
     }
-    Some(WantedRule { description: user.description.clone(), rule })
+    Some(WantedRule {
+        description: user.description.clone(),
+        rule,
+    })
 }

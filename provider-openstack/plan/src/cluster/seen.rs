@@ -3,7 +3,8 @@
 use crds::openstack::v1beta2::OpenStackClusterStatus;
 
 use crate::world::{
-    AvailabilityZone, FloatingIp, Listener, LoadBalancer, Monitor, Network, Pool, Port, Router, SecurityGroup, Subnet,
+    AvailabilityZone, FloatingIp, Listener, LoadBalancer, Monitor, Network, Pool, Port, Router,
+    SecurityGroup, Subnet,
 };
 
 /// The world around one cluster.

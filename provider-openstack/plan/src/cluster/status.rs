@@ -30,8 +30,19 @@ pub(super) struct Draft<'w> {
 impl<'w> Draft<'w> {
     /// Starts from what was published before, so that nothing known is ever forgotten.
     pub fn new(identity: &'w Identity, seen: &Seen, now: Timestamp) -> Self {
-        let published = Published { status: seen.status.clone(), endpoint: None, warnings: Vec::new() };
-        Self { identity, now, published, actions: Vec::new(), waiting: None, problem: None }
+        let published = Published {
+            status: seen.status.clone(),
+            endpoint: None,
+            warnings: Vec::new(),
+        };
+        Self {
+            identity,
+            now,
+            published,
+            actions: Vec::new(),
+            waiting: None,
+            problem: None,
+        }
     }
 
     /// Takes over a part: its actions, its condition, and its value for other parts.
@@ -63,7 +74,11 @@ impl<'w> Draft<'w> {
     }
 
     pub fn fail(&mut self, condition: ConditionType, reason: Reason, problem: Problem) {
-        self.set(New::not(condition.as_str(), reason.as_str(), problem.to_string()));
+        self.set(New::not(
+            condition.as_str(),
+            reason.as_str(),
+            problem.to_string(),
+        ));
         self.problem.get_or_insert(problem);
     }
 
@@ -73,29 +88,43 @@ impl<'w> Draft<'w> {
 
     /// Wishes about the load balancer that are passed over, said at the moment when it matters.
     pub fn warn(&mut self, want: &Want, seen: &Seen) {
-        let Some(wanted) = &want.api.load_balancer else { return };
+        let Some(wanted) = &want.api.load_balancer else {
+            return;
+        };
         for action in &self.actions {
             match action {
                 Action::CreateLoadBalancer(new) => {
                     let octavia = &seen.octavia;
                     if let (Some(provider), None) = (&wanted.provider, &new.provider) {
                         let known = octavia.providers.join(", ");
-                        let text = format!("Octavia has no provider {provider} (it has {known}); its default is used");
-                        self.published.warnings.push(("OctaviaProviderNotFound", text));
+                        let text = format!(
+                            "Octavia has no provider {provider} (it has {known}); its default is used"
+                        );
+                        self.published
+                            .warnings
+                            .push(("OctaviaProviderNotFound", text));
                     }
                     if let (Some(flavor), None) = (&wanted.flavor, &new.flavor) {
-                        let known: Vec<&str> = octavia.flavors.iter().map(|(_, name)| name.as_str()).collect();
+                        let known: Vec<&str> = octavia
+                            .flavors
+                            .iter()
+                            .map(|(_, name)| name.as_str())
+                            .collect();
                         let text = format!(
                             "Octavia has no enabled flavor {flavor} (it has {}); its default is used",
                             known.join(", ")
                         );
-                        self.published.warnings.push(("OctaviaFlavorNotFound", text));
+                        self.published
+                            .warnings
+                            .push(("OctaviaFlavorNotFound", text));
                     }
                 }
                 Action::CreateListener { .. } | Action::UpdateAllowedCidrs { .. } => {
                     let unusable = allowed_cidrs::unusable(&wanted.allowed_cidrs);
                     self.published.warnings.extend(unusable.map(|entry| {
-                        let text = format!("allowedCIDRs: {entry} is no IPv4 address or CIDR and is left out");
+                        let text = format!(
+                            "allowedCIDRs: {entry} is no IPv4 address or CIDR and is left out"
+                        );
                         ("FailedIPAddressValidation", text)
                     }));
                 }
@@ -109,9 +138,15 @@ impl<'w> Draft<'w> {
         let (problem, waiting) = (self.problem.take(), self.waiting.take());
         let ready = ConditionType::Ready.as_str();
         let condition = match (&problem, self.actions.as_slice(), &waiting) {
-            (Some(problem), _, _) => New::not(ready, Reason::OpenStackError.as_str(), problem.to_string()),
-            (None, [first, ..], _) => New::not(ready, Reason::Progressing.as_str(), first.to_string()),
-            (None, [], Some(waiting)) => New::not(ready, Reason::Progressing.as_str(), waiting.message.clone()),
+            (Some(problem), _, _) => {
+                New::not(ready, Reason::OpenStackError.as_str(), problem.to_string())
+            }
+            (None, [first, ..], _) => {
+                New::not(ready, Reason::Progressing.as_str(), first.to_string())
+            }
+            (None, [], Some(waiting)) => {
+                New::not(ready, Reason::Progressing.as_str(), waiting.message.clone())
+            }
             (None, [], None) => New::ready(ready),
         };
         self.set(condition);
@@ -120,7 +155,10 @@ impl<'w> Draft<'w> {
             (None, Some(waiting)) => Step::Wait(waiting),
             (None, None) => Step::Done,
         };
-        Decision { step: Step::of(self.actions, otherwise), status: self.published }
+        Decision {
+            step: Step::of(self.actions, otherwise),
+            status: self.published,
+        }
     }
 
     fn set(&mut self, condition: New<'_>) {
@@ -149,22 +187,46 @@ impl<'w> Draft<'w> {
             name: router.name.clone(),
             id: router.id.clone(),
             tags: router.tags.clone(),
-            ips: router.gateway_ips.iter().map(|ip| ip.ip_address.clone()).collect(),
+            ips: router
+                .gateway_ips
+                .iter()
+                .map(|ip| ip.ip_address.clone())
+                .collect(),
         });
     }
 
     pub fn groups(&mut self, groups: &MachineGroups<'_>) {
         let status = |group: &SecurityGroup| {
-            Some(api::SecurityGroupStatus { name: group.name.clone(), id: group.id.clone() })
+            Some(api::SecurityGroupStatus {
+                name: group.name.clone(),
+                id: group.id.clone(),
+            })
         };
         self.status().control_plane_security_group = status(groups.control_plane);
         self.status().worker_security_group = status(groups.worker);
     }
 
-    pub fn endpoint(&mut self, want: &Want, resolved: &Resolved<'_>, net: Option<&Net<'_>>, endpoint: &Endpoint<'_>, seen: &Seen) {
-        let (Some(balancer), Some(wanted)) = (endpoint.balancer, &want.api.load_balancer) else { return };
-        let own = net.iter().flat_map(|net| &net.subnets).map(|subnet| subnet.cidr.to_string());
-        let router_ips: Vec<String> = self.status().router.iter().flat_map(|router| router.ips.clone()).collect();
+    pub fn endpoint(
+        &mut self,
+        want: &Want,
+        resolved: &Resolved<'_>,
+        net: Option<&Net<'_>>,
+        endpoint: &Endpoint<'_>,
+        seen: &Seen,
+    ) {
+        let (Some(balancer), Some(wanted)) = (endpoint.balancer, &want.api.load_balancer) else {
+            return;
+        };
+        let own = net
+            .iter()
+            .flat_map(|net| &net.subnets)
+            .map(|subnet| subnet.cidr.to_string());
+        let router_ips: Vec<String> = self
+            .status()
+            .router
+            .iter()
+            .flat_map(|router| router.ips.clone())
+            .collect();
         let limited = seen.octavia.has_allowed_cidrs(&balancer.provider);
         let allowed_cidrs = if limited {
             allowed_cidrs::canonical(&wanted.allowed_cidrs, own.chain(router_ips))
@@ -178,7 +240,11 @@ impl<'w> Draft<'w> {
             internal_ip: balancer.vip_address.clone(),
             allowed_cidrs,
             tags: balancer.tags.clone(),
-            load_balancer_network: resolved.load_balancer_network.as_ref().or(net).map(with_subnets),
+            load_balancer_network: resolved
+                .load_balancer_network
+                .as_ref()
+                .or(net)
+                .map(with_subnets),
         });
     }
 
@@ -188,7 +254,9 @@ impl<'w> Draft<'w> {
         if self.published.status.failure_domains.is_empty() {
             self.published.status.failure_domains = failure_domains(&want.zones, seen);
         }
-        self.status().initialization = Some(api::ClusterInitialization { provisioned: Some(true) });
+        self.status().initialization = Some(api::ClusterInitialization {
+            provisioned: Some(true),
+        });
         if want.api.host.is_none() {
             self.published.endpoint = Some((host, want.api.port));
         }
@@ -198,7 +266,11 @@ impl<'w> Draft<'w> {
 fn with_subnets(net: &Net<'_>) -> api::NetworkStatusWithSubnets {
     let subnet = |subnet: &&Subnet| api::Subnet {
         // A subnet may be without a name, but not in the API.
-        name: if subnet.name.is_empty() { subnet.id.clone() } else { subnet.name.clone() },
+        name: if subnet.name.is_empty() {
+            subnet.id.clone()
+        } else {
+            subnet.name.clone()
+        },
         id: subnet.id.clone(),
         cidr: subnet.cidr.to_string(),
         tags: subnet.tags.clone(),

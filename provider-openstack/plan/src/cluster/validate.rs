@@ -1,13 +1,14 @@
 //! From an `OpenStackCluster` to what it wants.
 
 use crds::openstack::v1beta2::{
-    APIServer, APIServerLoadBalancerMonitor, EtherType as ApiEtherType, ManagedLoadBalancer, ManagedSecurityGroupName,
-    OpenStackCluster, OpenStackClusterSpec, RuleDirection, SecurityGroupRuleSpec, SubnetSpec,
+    APIServer, APIServerLoadBalancerMonitor, EtherType as ApiEtherType, ManagedLoadBalancer,
+    ManagedSecurityGroupName, OpenStackCluster, OpenStackClusterSpec, RuleDirection,
+    SecurityGroupRuleSpec, SubnetSpec,
 };
 
 use super::want::{
-    Api, Brought, ExternalAddress, External, Gone, Groups, Identity, LoadBalancer, Managed, Named, Network, Probe,
-    Router, UserRule, Want, Zones,
+    Api, Brought, External, ExternalAddress, Gone, Groups, Identity, LoadBalancer, Managed, Named,
+    Network, Probe, Router, UserRule, Want, Zones,
 };
 use crate::names::{ClusterNames, Role};
 use crate::step::Problem;
@@ -26,7 +27,10 @@ pub struct Owner {
 impl Identity {
     fn of(cluster: &OpenStackCluster, owner: &Owner) -> Self {
         Self {
-            object: format!("OpenStackCluster {}", cluster.metadata.name.as_deref().unwrap_or_default()),
+            object: format!(
+                "OpenStackCluster {}",
+                cluster.metadata.name.as_deref().unwrap_or_default()
+            ),
             names: ClusterNames::new(&owner.namespace, &owner.name),
             generation: cluster.metadata.generation,
         }
@@ -44,7 +48,10 @@ impl Want {
         let network = network(&identity, spec)?;
         let groups = spec.managed_security_groups.as_ref().map(|groups| {
             let rules = |own: &[SecurityGroupRuleSpec]| {
-                own.iter().chain(&groups.cluster_nodes_security_group_rules).flat_map(user_rules).collect()
+                own.iter()
+                    .chain(&groups.cluster_nodes_security_group_rules)
+                    .flat_map(user_rules)
+                    .collect()
             };
             Groups {
                 allow_all_in_cluster: groups.allow_all_in_cluster_traffic.unwrap_or(false),
@@ -52,13 +59,24 @@ impl Want {
                 worker_rules: rules(&groups.worker_nodes_security_group_rules),
             }
         });
-        let zones = match (spec.control_plane_availability_zones.as_slice(), spec.control_plane_omit_availability_zone) {
+        let zones = match (
+            spec.control_plane_availability_zones.as_slice(),
+            spec.control_plane_omit_availability_zone,
+        ) {
             ([], Some(true)) => Zones::None,
             ([], _) => Zones::All,
             (named, _) => Zones::Only(named.to_vec()),
         };
         let api = api(&identity, spec)?;
-        Ok(Self { identity, tags: spec.tags.clone(), external: external(spec), network, groups, api, zones })
+        Ok(Self {
+            identity,
+            tags: spec.tags.clone(),
+            external: external(spec),
+            network,
+            groups,
+            api,
+            zones,
+        })
     }
 }
 
@@ -68,10 +86,15 @@ impl Gone {
         let spec = &cluster.spec;
         let api = spec.api_server.as_ref();
         let balancer = api.and_then(|api| api.managed_load_balancer.as_ref());
-        let had_balancer =
-            cluster.status.as_ref().is_some_and(|status| status.api_server_managed_load_balancer.is_some());
+        let had_balancer = cluster
+            .status
+            .as_ref()
+            .is_some_and(|status| status.api_server_managed_load_balancer.is_some());
         let given = api.and_then(|api| api.floating_ip.clone());
-        let bastion = spec.bastion.as_ref().and_then(|bastion| bastion.floating_ip.clone());
+        let bastion = spec
+            .bastion
+            .as_ref()
+            .and_then(|bastion| bastion.floating_ip.clone());
         let name = cluster.metadata.name.clone().unwrap_or_default();
         Self {
             identity: Identity::of(cluster, owner),
@@ -84,7 +107,12 @@ impl Gone {
     }
 }
 
-fn problem(identity: &Identity, field: &str, value: impl ToString, way_out: impl Into<String>) -> Problem {
+fn problem(
+    identity: &Identity,
+    field: &str,
+    value: impl ToString,
+    way_out: impl Into<String>,
+) -> Problem {
     Problem {
         reason: "InvalidSpec".into(),
         object: identity.object.clone(),
@@ -98,29 +126,48 @@ fn external(spec: &OpenStackClusterSpec) -> External {
     if spec.enable_external_network == Some(false) {
         return External::Disabled;
     }
-    let named = spec.external_network.as_ref().and_then(|param| Named::network("spec.externalNetwork", param));
+    let named = spec
+        .external_network
+        .as_ref()
+        .and_then(|param| Named::network("spec.externalNetwork", param));
     named.map_or(External::TheOnlyOne, External::Named)
 }
 
 fn network(identity: &Identity, spec: &OpenStackClusterSpec) -> Result<Network, Problem> {
-    let router = spec.router.as_ref().and_then(|param| Named::router("spec.router", param));
+    let router = spec
+        .router
+        .as_ref()
+        .and_then(|param| Named::router("spec.router", param));
     match spec.managed_subnets.as_slice() {
         [] => {
-            let network = spec.network.as_ref().and_then(|param| Named::network("spec.network", param));
+            let network = spec
+                .network
+                .as_ref()
+                .and_then(|param| Named::network("spec.network", param));
             let subnets = spec.subnets.iter().enumerate();
-            let subnets: Vec<_> =
-                subnets.filter_map(|(n, param)| Named::subnet(&format!("spec.subnets[{n}]"), param)).collect();
+            let subnets: Vec<_> = subnets
+                .filter_map(|(n, param)| Named::subnet(&format!("spec.subnets[{n}]"), param))
+                .collect();
             if network.is_none() && subnets.is_empty() {
                 let way_out = "is empty, and so are spec.network and spec.subnets: ask for a managed network with \
                                one entry here, or name an existing network";
                 return Err(problem(identity, "spec.managedSubnets", "", way_out));
             }
-            Ok(Network::Brought(Brought { network, subnets, router }))
+            Ok(Network::Brought(Brought {
+                network,
+                subnets,
+                router,
+            }))
         }
         [subnet] => managed(identity, spec, subnet, router).map(Network::Managed),
         several => {
             let way_out = "only one managed subnet is possible: leave one entry";
-            Err(problem(identity, "spec.managedSubnets", format!("{} entries", several.len()), way_out))
+            Err(problem(
+                identity,
+                "spec.managedSubnets",
+                format!("{} entries", several.len()),
+                way_out,
+            ))
         }
     }
 }
@@ -133,7 +180,12 @@ fn managed(
 ) -> Result<Managed, Problem> {
     let cidr: ipnet::IpNet = subnet.cidr.parse().map_err(|_| {
         let way_out = "is no CIDR; write an address and a prefix length, such as 10.6.0.0/24";
-        problem(identity, "spec.managedSubnets[0].cidr", &subnet.cidr, way_out)
+        problem(
+            identity,
+            "spec.managedSubnets[0].cidr",
+            &subnet.cidr,
+            way_out,
+        )
     })?;
     let router = match router {
         Some(named) => Router::Brought(named),
@@ -143,20 +195,34 @@ fn managed(
     Ok(Managed {
         cidr: cidr.trunc(),
         dns_nameservers: subnet.dns_nameservers.clone(),
-        allocation_pools: subnet.allocation_pools.iter().map(|pool| (pool.start.clone(), pool.end.clone())).collect(),
+        allocation_pools: subnet
+            .allocation_pools
+            .iter()
+            .map(|pool| (pool.start.clone(), pool.end.clone()))
+            .collect(),
         mtu: network.and_then(|network| network.mtu),
         port_security: network.and_then(|network| network.enable_port_security),
         router,
     })
 }
 
-fn router_addresses(identity: &Identity, spec: &OpenStackClusterSpec) -> Result<Vec<ExternalAddress>, Problem> {
-    let wanted = spec.managed_router.iter().flat_map(|router| &router.external_ips).enumerate();
+fn router_addresses(
+    identity: &Identity,
+    spec: &OpenStackClusterSpec,
+) -> Result<Vec<ExternalAddress>, Problem> {
+    let wanted = spec
+        .managed_router
+        .iter()
+        .flat_map(|router| &router.external_ips)
+        .enumerate();
     let address = |(n, wanted): (usize, &crds::openstack::v1beta2::ExternalRouterIPParam)| {
         let field = format!("spec.managedRouter.externalIPs[{n}].subnet");
         let subnet = Named::subnet(&field, &wanted.subnet)
             .ok_or_else(|| problem(identity, &field, "", "needs an id or a filter"))?;
-        Ok(ExternalAddress { subnet, address: wanted.fixed_ip.clone() })
+        Ok(ExternalAddress {
+            subnet,
+            address: wanted.fixed_ip.clone(),
+        })
     };
     wanted.map(address).collect()
 }
@@ -168,16 +234,30 @@ fn api(identity: &Identity, spec: &OpenStackClusterSpec) -> Result<Api, Problem>
     let endpoint = spec.control_plane_endpoint.as_ref();
     let endpoint = endpoint.and_then(|endpoint| Some((endpoint.host.clone()?, endpoint.port?)));
     let endpoint = endpoint.filter(|(host, port)| !host.is_empty() && *port != 0);
-    let endpoint_port = endpoint.as_ref().map(|(_, port)| port_number(identity, "spec.controlPlaneEndpoint.port", *port));
-    let balancer = server.managed_load_balancer.as_ref().filter(|balancer| is_enabled(balancer));
+    let endpoint_port = endpoint
+        .as_ref()
+        .map(|(_, port)| port_number(identity, "spec.controlPlaneEndpoint.port", *port));
+    let balancer = server
+        .managed_load_balancer
+        .as_ref()
+        .filter(|balancer| is_enabled(balancer));
     Ok(Api {
-        port: endpoint_port.transpose()?.or(server.port.filter(|port| *port != 0)).unwrap_or(DEFAULT_PORT),
+        port: endpoint_port
+            .transpose()?
+            .or(server.port.filter(|port| *port != 0))
+            .unwrap_or(DEFAULT_PORT),
         host: endpoint.map(|(host, _)| host),
-        load_balancer: balancer.map(|balancer| load_balancer(identity, balancer)).transpose()?,
-        floating_ip: server.enable_floating_ip.unwrap_or(true) && spec.enable_external_network != Some(false),
+        load_balancer: balancer
+            .map(|balancer| load_balancer(identity, balancer))
+            .transpose()?,
+        floating_ip: server.enable_floating_ip.unwrap_or(true)
+            && spec.enable_external_network != Some(false),
         floating_address: server.floating_ip.clone(),
         fixed_ip: server.fixed_ip.clone(),
-        primary_subnet: spec.primary_subnet.as_ref().and_then(|param| Named::subnet("spec.primarySubnet", param)),
+        primary_subnet: spec
+            .primary_subnet
+            .as_ref()
+            .and_then(|param| Named::subnet("spec.primarySubnet", param)),
     })
 }
 
@@ -185,18 +265,30 @@ fn is_enabled(balancer: &ManagedLoadBalancer) -> bool {
     balancer.enabled.unwrap_or(true)
 }
 
-fn load_balancer(identity: &Identity, balancer: &ManagedLoadBalancer) -> Result<LoadBalancer, Problem> {
+fn load_balancer(
+    identity: &Identity,
+    balancer: &ManagedLoadBalancer,
+) -> Result<LoadBalancer, Problem> {
     let field = |name: &str| format!("spec.apiServer.managedLoadBalancer.{name}");
     let port = |port: &i32| port_number(identity, &field("additionalPorts"), *port);
     let subnets = balancer.subnets.iter().enumerate();
     Ok(LoadBalancer {
-        additional_ports: balancer.additional_ports.iter().map(port).collect::<Result<_, _>>()?,
+        additional_ports: balancer
+            .additional_ports
+            .iter()
+            .map(port)
+            .collect::<Result<_, _>>()?,
         allowed_cidrs: balancer.allowed_cidrs.clone(),
         provider: balancer.provider.clone(),
         flavor: balancer.flavor.clone(),
         availability_zone: balancer.availability_zone.clone(),
-        network: balancer.network.as_ref().and_then(|param| Named::network(&field("network"), param)),
-        subnets: subnets.filter_map(|(n, param)| Named::subnet(&field(&format!("subnets[{n}]")), param)).collect(),
+        network: balancer
+            .network
+            .as_ref()
+            .and_then(|param| Named::network(&field("network"), param)),
+        subnets: subnets
+            .filter_map(|(n, param)| Named::subnet(&field(&format!("subnets[{n}]")), param))
+            .collect(),
         monitor: probe(balancer.monitor.as_ref()),
     })
 }
@@ -210,7 +302,8 @@ fn port_number(identity: &Identity, field: &str, port: i32) -> Result<u16, Probl
 fn probe(monitor: Option<&APIServerLoadBalancerMonitor>) -> Probe {
     let default = APIServerLoadBalancerMonitor::default();
     let monitor = monitor.unwrap_or(&default);
-    let or = |value: Option<i32>, default: i32| value.filter(|value| *value != 0).unwrap_or(default);
+    let or =
+        |value: Option<i32>, default: i32| value.filter(|value| *value != 0).unwrap_or(default);
     Probe {
         delay: or(monitor.delay, 10),
         timeout: or(monitor.timeout, 5),
@@ -236,7 +329,11 @@ fn user_rules(spec: &SecurityGroupRuleSpec) -> Vec<UserRule> {
         remote_group_id: spec.remote_group_id.clone(),
         remote_ip_prefix: spec.remote_ip_prefix.clone(),
     };
-    let with = |remote| UserRule { description: spec.description.clone().unwrap_or_default(), rule: rule.clone(), remote };
+    let with = |remote| UserRule {
+        description: spec.description.clone().unwrap_or_default(),
+        rule: rule.clone(),
+        remote,
+    };
     if spec.remote_managed_groups.is_empty() {
         return vec![with(None)];
     }
@@ -245,5 +342,8 @@ fn user_rules(spec: &SecurityGroupRuleSpec) -> Vec<UserRule> {
         ManagedSecurityGroupName::ControlPlane => Role::ControlPlane,
         ManagedSecurityGroupName::Worker => Role::Worker,
     };
-    spec.remote_managed_groups.iter().map(|group| with(Some(role(group)))).collect()
+    spec.remote_managed_groups
+        .iter()
+        .map(|group| with(Some(role(group))))
+        .collect()
 }

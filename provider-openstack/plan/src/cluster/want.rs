@@ -1,6 +1,8 @@
 //! What a cluster should have, parsed once into types that cannot be wrong.
 
-use crds::openstack::v1beta2::{NetworkFilter, NetworkParam, RouterFilter, RouterParam, SubnetFilter, SubnetParam};
+use crds::openstack::v1beta2::{
+    NetworkFilter, NetworkParam, RouterFilter, RouterParam, SubnetFilter, SubnetParam,
+};
 use ipnet::IpNet;
 
 use crate::names::ClusterNames;
@@ -192,7 +194,10 @@ impl<F> Named<F> {
             (None, Some(filter)) => By::Filter(filter.clone()),
             (None, None) => return None,
         };
-        Some(Self { field: field.to_string(), by })
+        Some(Self {
+            field: field.to_string(),
+            by,
+        })
     }
 }
 

@@ -1,12 +1,10 @@
 //! A small cloud in memory, which refuses what Neutron and Octavia refuse.
 
-use std::collections::HashSet;
-
-use plan::cluster::{Action, NewLoadBalancer, NewSubnet, Probe, Seen};
+use plan::cluster::{Action, NewSubnet, Seen};
 use plan::step::Resource;
 use plan::world::{
-    Direction, EtherType, ExistingRule, FixedIp, FloatingIp, Listener, LoadBalancer, Monitor, Network, Pool, Port,
-    Router, Rule, SecurityGroup, State, Subnet,
+    Direction, EtherType, ExistingRule, FixedIp, FloatingIp, Network, Port, Router, Rule,
+    SecurityGroup, Subnet,
 };
 
 pub const PROJECT: &str = "project";
@@ -24,47 +22,65 @@ impl Cloud {
         format!("{kind}-{:04}", self.created)
     }
 
-    /// Octavia gets on with its work.
-    pub fn tick(&mut self) {
-        let gone: HashSet<String> = self
-            .holds
-            .load_balancers
-            .iter()
-            .filter(|lb| lb.state == State::Deleting)
-            .flat_map(|lb| [lb.id.clone(), lb.vip_port_id.clone()])
-            .collect();
-        let holds = &mut self.holds;
-        holds.load_balancers.retain(|lb| !gone.contains(&lb.id));
-        holds.listeners.retain(|listener| !gone.contains(&listener.load_balancer_id));
-        holds.monitors.retain(|monitor| {
-            !holds.pools.iter().any(|pool| pool.id == monitor.pool_id && gone.contains(&pool.load_balancer_id))
-        });
-        holds.pools.retain(|pool| !gone.contains(&pool.load_balancer_id));
-        holds.ports.retain(|port| !gone.contains(&port.id));
-        for ip in &mut holds.floating_ips {
-            ip.port_id = ip.port_id.take().filter(|port| !gone.contains(port));
-        }
-        for lb in &mut holds.load_balancers {
-            lb.state = State::Active;
-        }
-    }
-
     /// Names of everything, by kind: equal for clouds that hold the same, whatever the ids are.
     pub fn inventory(&self) -> Vec<String> {
         let holds = &self.holds;
         let mut all: Vec<String> = Vec::new();
-        all.extend(holds.networks.iter().map(|n| format!("network {} {:?}", n.name, n.tags)));
-        all.extend(holds.subnets.iter().map(|s| format!("subnet {} {}", s.name, s.cidr)));
-        all.extend(holds.routers.iter().map(|r| format!("router {} {:?}", r.name, r.gateway_network_id)));
-        all.extend(holds.ports.iter().map(|p| format!("port {} {}", p.name, p.device_owner)));
-        all.extend(holds.security_groups.iter().map(|g| format!("group {} {} rules", g.name, g.rules.len())));
         all.extend(
-            holds.floating_ips.iter().map(|ip| format!("floating IP {} {}", ip.description, ip.port_id.is_some())),
+            holds
+                .networks
+                .iter()
+                .map(|n| format!("network {} {:?}", n.name, n.tags)),
         );
-        all.extend(holds.load_balancers.iter().map(|lb| format!("load balancer {}", lb.name)));
-        all.extend(holds.listeners.iter().map(|l| format!("listener {} {:?}", l.name, l.allowed_cidrs)));
+        all.extend(
+            holds
+                .subnets
+                .iter()
+                .map(|s| format!("subnet {} {}", s.name, s.cidr)),
+        );
+        all.extend(
+            holds
+                .routers
+                .iter()
+                .map(|r| format!("router {} {:?}", r.name, r.gateway_network_id)),
+        );
+        all.extend(
+            holds
+                .ports
+                .iter()
+                .map(|p| format!("port {} {}", p.name, p.device_owner)),
+        );
+        all.extend(
+            holds
+                .security_groups
+                .iter()
+                .map(|g| format!("group {} {} rules", g.name, g.rules.len())),
+        );
+        all.extend(
+            holds
+                .floating_ips
+                .iter()
+                .map(|ip| format!("floating IP {} {}", ip.description, ip.port_id.is_some())),
+        );
+        all.extend(
+            holds
+                .load_balancers
+                .iter()
+                .map(|lb| format!("load balancer {}", lb.name)),
+        );
+        all.extend(
+            holds
+                .listeners
+                .iter()
+                .map(|l| format!("listener {} {:?}", l.name, l.allowed_cidrs)),
+        );
         all.extend(holds.pools.iter().map(|p| format!("pool {}", p.name)));
-        all.extend(holds.monitors.iter().map(|m| format!("monitor {} {}", m.name, m.delay)));
+        all.extend(
+            holds
+                .monitors
+                .iter()
+                .map(|m| format!("monitor {} {}", m.name, m.delay)),
+        );
         all.sort();
         all
     }
@@ -73,55 +89,102 @@ impl Cloud {
     /// What a real cloud would refuse with.
     pub fn apply(&mut self, action: &Action) -> Result<(), String> {
         match action.clone() {
-            Action::CreateNetwork { name, description, .. } => {
+            Action::CreateNetwork {
+                name, description, ..
+            } => {
                 let id = self.id("network");
-                let network = Network { id, name, description, project_id: PROJECT.into(), ..Network::default() };
+                let network = Network {
+                    id,
+                    name,
+                    description,
+                    project_id: PROJECT.into(),
+                    ..Network::default()
+                };
                 self.holds.networks.push(network);
                 Ok(())
             }
             Action::CreateSubnet(new) => self.create_subnet(new),
-            Action::UpdateNameservers { subnet, nameservers } => {
+            Action::UpdateNameservers {
+                subnet,
+                nameservers,
+            } => {
                 find(&mut self.holds.subnets, |s| s.id == subnet)?.dns_nameservers = nameservers;
                 Ok(())
             }
-            Action::CreateRouter { name, description, gateway } => self.create_router(name, description, gateway),
-            Action::SetGateway { router, network, addresses } => {
+            Action::CreateRouter {
+                name,
+                description,
+                gateway,
+            } => self.create_router(name, description, gateway),
+            Action::SetGateway {
+                router,
+                network,
+                addresses,
+            } => {
                 let router = find(&mut self.holds.routers, |r| r.id == router)?;
                 router.gateway_network_id = Some(network);
                 router.gateway_ips = addresses;
                 Ok(())
             }
             Action::AddRouterInterface { router, subnet } => self.add_interface(&router, &subnet),
-            Action::RemoveRouterInterface { router, subnet } => self.remove_interface(&router, &subnet),
+            Action::RemoveRouterInterface { router, subnet } => {
+                self.remove_interface(&router, &subnet)
+            }
             Action::CreateSecurityGroup { name, description } => {
                 let id = self.id("group");
-                let rules = [EtherType::IPv4, EtherType::IPv6].map(|ether_type| self.open_egress(ether_type)).to_vec();
+                let rules = [EtherType::IPv4, EtherType::IPv6]
+                    .map(|ether_type| self.open_egress(ether_type))
+                    .to_vec();
                 let (project_id, tags) = (PROJECT.into(), Vec::new());
-                self.holds.security_groups.push(SecurityGroup { id, name, description, tags, project_id, rules });
+                self.holds.security_groups.push(SecurityGroup {
+                    id,
+                    name,
+                    description,
+                    tags,
+                    project_id,
+                    rules,
+                });
                 Ok(())
             }
-            Action::CreateRule { group, rule } => {
+            Action::CreateRules { rules } => rules.into_iter().try_for_each(|(group, rule)| {
                 let id = self.id("rule");
                 let group = find(&mut self.holds.security_groups, |g| g.id == group)?;
                 if group.rules.iter().any(|have| have.rule == rule.rule) {
                     return Err(format!("rule exists: {rule:?}"));
                 }
-                group.rules.push(ExistingRule { id, rule: rule.rule });
+                group.rules.push(ExistingRule {
+                    id,
+                    rule: rule.rule,
+                });
                 Ok(())
-            }
+            }),
             Action::DeleteRule { group, rule } => {
-                find(&mut self.holds.security_groups, |g| g.id == group)?.rules.retain(|have| have.id != rule);
+                find(&mut self.holds.security_groups, |g| g.id == group)?
+                    .rules
+                    .retain(|have| have.id != rule);
                 Ok(())
             }
             Action::SetTags { resource, id, tags } => self.set_tags(resource, &id, tags),
-            Action::CreateFloatingIp { network, description, address } => {
+            Action::CreateFloatingIp {
+                network,
+                description,
+                address,
+            } => {
                 let id = self.id("ip");
                 let address = address.unwrap_or_else(|| format!("203.0.113.{}", self.created));
-                let ip = FloatingIp { id, address, description, network_id: network, ..FloatingIp::default() };
+                let ip = FloatingIp {
+                    id,
+                    address,
+                    description,
+                    network_id: network,
+                    ..FloatingIp::default()
+                };
                 self.holds.floating_ips.push(ip);
                 Ok(())
             }
-            Action::AssociateFloatingIp { floating_ip, port } => self.associate(&floating_ip, &port),
+            Action::AssociateFloatingIp { floating_ip, port } => {
+                self.associate(&floating_ip, &port)
+            }
             Action::DisassociateFloatingIp { floating_ip } => {
                 find(&mut self.holds.floating_ips, |ip| ip.id == floating_ip)?.port_id = None;
                 Ok(())
@@ -137,7 +200,12 @@ impl Cloud {
             Action::DeleteRouter { router } => self.delete_router(&router),
             Action::DeleteNetwork { network } => self.delete_network(&network),
             Action::DeleteSecurityGroup { group } => {
-                if self.holds.ports.iter().any(|port| port.security_groups.contains(&group)) {
+                if self
+                    .holds
+                    .ports
+                    .iter()
+                    .any(|port| port.security_groups.contains(&group))
+                {
                     return Err(format!("group {group} in use"));
                 }
                 self.holds.security_groups.retain(|have| have.id != group);
@@ -145,54 +213,6 @@ impl Cloud {
             }
             octavia => self.apply_octavia(octavia),
         }
-    }
-
-    fn apply_octavia(&mut self, action: Action) -> Result<(), String> {
-        if let Action::CreateLoadBalancer(new) = action {
-            return self.create_load_balancer(new);
-        }
-        let changes = match &action {
-            Action::CreateListener { load_balancer, .. }
-            | Action::UpdateAllowedCidrs { load_balancer, .. }
-            | Action::CreatePool { load_balancer, .. }
-            | Action::CreateMonitor { load_balancer, .. }
-            | Action::UpdateMonitor { load_balancer, .. }
-            | Action::DeleteLoadBalancer { load_balancer } => load_balancer.clone(),
-            other => return Err(format!("unknown {other:?}")),
-        };
-        let balancer = find(&mut self.holds.load_balancers, |lb| lb.id == changes)?;
-        if balancer.state != State::Active {
-            return Err(format!("{changes} is immutable"));
-        }
-        balancer.state = State::Pending;
-        let id = self.id("octavia");
-        let holds = &mut self.holds;
-        match action {
-            Action::DeleteLoadBalancer { load_balancer } => {
-                find(&mut holds.load_balancers, |lb| lb.id == load_balancer)?.state = State::Deleting;
-            }
-            Action::CreateListener { load_balancer, name, port, allowed_cidrs, .. } => {
-                let allowed_cidrs = allowed_cidrs.unwrap_or_default();
-                let (load_balancer_id, state) = (load_balancer, State::Active);
-                holds.listeners.push(Listener { id, name, load_balancer_id, port, allowed_cidrs, state });
-            }
-            Action::UpdateAllowedCidrs { listener, allowed_cidrs, .. } => {
-                find(&mut holds.listeners, |l| l.id == listener)?.allowed_cidrs = allowed_cidrs;
-            }
-            Action::CreatePool { load_balancer, listener, name, .. } => {
-                let listener_ids = vec![listener];
-                holds.pools.push(Pool { id, name, load_balancer_id: load_balancer, listener_ids, ..Pool::default() });
-            }
-            Action::CreateMonitor { pool, name, probe, .. } => {
-                holds.monitors.push(probed(Monitor { id, name, pool_id: pool, ..Monitor::default() }, probe));
-            }
-            Action::UpdateMonitor { monitor, probe, .. } => {
-                let monitor = find(&mut holds.monitors, |m| m.id == monitor)?;
-                *monitor = probed(monitor.clone(), probe);
-            }
-            other => return Err(format!("unknown {other:?}")),
-        }
-        Ok(())
     }
 
     fn open_egress(&mut self, ether_type: EtherType) -> ExistingRule {
@@ -205,12 +225,20 @@ impl Cloud {
             remote_group_id: None,
             remote_ip_prefix: None,
         };
-        ExistingRule { id: self.id("rule"), rule }
+        ExistingRule {
+            id: self.id("rule"),
+            rule,
+        }
     }
 
     fn create_subnet(&mut self, new: NewSubnet) -> Result<(), String> {
         find(&mut self.holds.networks, |n| n.id == new.network)?;
-        if self.holds.subnets.iter().any(|s| s.network_id == new.network && s.cidr == new.cidr) {
+        if self
+            .holds
+            .subnets
+            .iter()
+            .any(|s| s.network_id == new.network && s.cidr == new.cidr)
+        {
             return Err(format!("{} overlaps", new.cidr));
         }
         let id = self.id("subnet");
@@ -230,18 +258,36 @@ impl Cloud {
         Ok(())
     }
 
-    fn create_router(&mut self, name: String, description: String, gateway: Option<String>) -> Result<(), String> {
+    fn create_router(
+        &mut self,
+        name: String,
+        description: String,
+        gateway: Option<String>,
+    ) -> Result<(), String> {
         let id = self.id("router");
-        let address = || FixedIp { subnet_id: "external".into(), ip_address: "203.0.113.254".into() };
+        let address = || FixedIp {
+            subnet_id: "external".into(),
+            ip_address: "203.0.113.254".into(),
+        };
         let gateway_ips = gateway.iter().map(|_| address()).collect();
         let (project_id, tags) = (PROJECT.into(), Vec::new());
-        self.holds.routers.push(Router { id, name, description, tags, project_id, gateway_network_id: gateway, gateway_ips });
+        self.holds.routers.push(Router {
+            id,
+            name,
+            description,
+            tags,
+            project_id,
+            gateway_network_id: gateway,
+            gateway_ips,
+        });
         Ok(())
     }
 
     fn add_interface(&mut self, router: &str, subnet: &str) -> Result<(), String> {
         find(&mut self.holds.routers, |r| r.id == router)?;
-        let network_id = find(&mut self.holds.subnets, |s| s.id == subnet)?.network_id.clone();
+        let network_id = find(&mut self.holds.subnets, |s| s.id == subnet)?
+            .network_id
+            .clone();
         if self.is_connected(subnet) {
             return Err(format!("{subnet} is connected already"));
         }
@@ -251,7 +297,10 @@ impl Cloud {
             network_id,
             device_id: router.into(),
             device_owner: "network:router_interface".into(),
-            fixed_ips: vec![FixedIp { subnet_id: subnet.into(), ip_address: String::new() }],
+            fixed_ips: vec![FixedIp {
+                subnet_id: subnet.into(),
+                ip_address: String::new(),
+            }],
             ..Port::default()
         });
         Ok(())
@@ -259,16 +308,28 @@ impl Cloud {
 
     fn is_connected(&self, subnet: &str) -> bool {
         let routes = |port: &&Port| port.device_owner == "network:router_interface";
-        self.holds.ports.iter().filter(routes).flat_map(|port| &port.fixed_ips).any(|ip| ip.subnet_id == subnet)
+        self.holds
+            .ports
+            .iter()
+            .filter(routes)
+            .flat_map(|port| &port.fixed_ips)
+            .any(|ip| ip.subnet_id == subnet)
     }
 
     fn remove_interface(&mut self, router: &str, subnet: &str) -> Result<(), String> {
         let leads_here = |port: &Port| port.fixed_ips.iter().any(|ip| ip.subnet_id == subnet);
-        let reached = |ip: &FloatingIp| self.holds.ports.iter().any(|p| Some(&p.id) == ip.port_id.as_ref() && leads_here(p));
+        let reached = |ip: &FloatingIp| {
+            self.holds
+                .ports
+                .iter()
+                .any(|p| Some(&p.id) == ip.port_id.as_ref() && leads_here(p))
+        };
         if self.holds.floating_ips.iter().any(reached) {
             return Err(format!("floating IPs need the interface in {subnet}"));
         }
-        self.holds.ports.retain(|port| !(port.device_id == router && leads_here(port)));
+        self.holds
+            .ports
+            .retain(|port| !(port.device_id == router && leads_here(port)));
         Ok(())
     }
 
@@ -285,36 +346,12 @@ impl Cloud {
         Ok(())
     }
 
-    fn create_load_balancer(&mut self, new: NewLoadBalancer) -> Result<(), String> {
-        let (id, port) = (self.id("balancer"), self.id("port"));
-        let subnet_id = new.vip_subnet.clone().ok_or("a subnet is needed")?;
-        find(&mut self.holds.subnets, |s| s.id == subnet_id)?;
-        self.holds.ports.push(Port {
-            id: port.clone(),
-            name: "octavia-lb".into(),
-            network_id: new.vip_network.clone(),
-            device_owner: "Octavia".into(),
-            fixed_ips: vec![FixedIp { subnet_id: subnet_id.clone(), ip_address: "10.6.0.10".into() }],
-            ..Port::default()
-        });
-        self.holds.load_balancers.push(LoadBalancer {
-            id,
-            name: new.name,
-            description: new.description,
-            tags: new.tags,
-            provider: new.provider.unwrap_or_else(|| "amphora".into()),
-            vip_address: "10.6.0.10".into(),
-            vip_port_id: port,
-            vip_network_id: new.vip_network,
-            vip_subnet_id: subnet_id,
-            state: State::Pending,
-        });
-        Ok(())
-    }
-
     fn associate(&mut self, floating_ip: &str, port: &str) -> Result<(), String> {
-        let subnets: Vec<String> =
-            find(&mut self.holds.ports, |p| p.id == port)?.fixed_ips.iter().map(|ip| ip.subnet_id.clone()).collect();
+        let subnets: Vec<String> = find(&mut self.holds.ports, |p| p.id == port)?
+            .fixed_ips
+            .iter()
+            .map(|ip| ip.subnet_id.clone())
+            .collect();
         if !subnets.iter().any(|subnet| self.is_connected(subnet)) {
             return Err(format!("no external network is reachable from {port}"));
         }
@@ -331,22 +368,22 @@ impl Cloud {
     }
 
     fn delete_network(&mut self, network: &str) -> Result<(), String> {
-        let blocks = |port: &&Port| port.network_id == network && port.device_owner != "network:dhcp";
+        let blocks =
+            |port: &&Port| port.network_id == network && port.device_owner != "network:dhcp";
         if let Some(port) = self.holds.ports.iter().find(blocks) {
             return Err(format!("{network} is used by {port:?}"));
         }
         self.holds.ports.retain(|port| port.network_id != network);
-        self.holds.subnets.retain(|subnet| subnet.network_id != network);
+        self.holds
+            .subnets
+            .retain(|subnet| subnet.network_id != network);
         self.holds.networks.retain(|have| have.id != network);
         Ok(())
     }
 }
 
-fn probed(monitor: Monitor, probe: Probe) -> Monitor {
-    let Probe { delay, timeout, max_retries, max_retries_down } = probe;
-    Monitor { delay, timeout, max_retries, max_retries_down, ..monitor }
-}
-
-fn find<T>(all: &mut [T], is_it: impl Fn(&T) -> bool) -> Result<&mut T, String> {
-    all.iter_mut().find(|one| is_it(one)).ok_or_else(|| format!("no such {}", std::any::type_name::<T>()))
+pub(super) fn find<T>(all: &mut [T], is_it: impl Fn(&T) -> bool) -> Result<&mut T, String> {
+    all.iter_mut()
+        .find(|one| is_it(one))
+        .ok_or_else(|| format!("no such {}", std::any::type_name::<T>()))
 }

@@ -2,6 +2,7 @@
 //! it comes about once, and goes without a trace.
 
 mod cloud;
+mod octavia;
 mod problems;
 mod properties;
 mod shapes;

@@ -30,12 +30,17 @@ fn blocked(spec: Value, seen: &Seen) -> (Problem, Value) {
 
 fn condition<'a>(conditions: &'a Value, type_: &str) -> &'a Value {
     let all = conditions.as_array().expect("a list");
-    all.iter().find(|condition| condition["type"] == type_).expect("a condition")
+    all.iter()
+        .find(|condition| condition["type"] == type_)
+        .expect("a condition")
 }
 
 #[test]
 fn an_unknown_external_network_is_named() {
-    let (problem, conditions) = blocked(with("externalNetwork", json!({"filter": {"name": "publik"}})), &cloud().holds);
+    let (problem, conditions) = blocked(
+        with("externalNetwork", json!({"filter": {"name": "publik"}})),
+        &cloud().holds,
+    );
     assert_eq!(problem.reason, "ExternalNetworkNotFound");
     assert_eq!(
         problem.to_string(),
@@ -43,31 +48,68 @@ fn an_unknown_external_network_is_named() {
          did you mean public?"
     );
     let network = condition(&conditions, "NetworkReady");
-    assert_eq!((&network["status"], &network["reason"]), (&json!("False"), &json!("OpenStackError")));
-    assert_eq!(condition(&conditions, "Ready")["message"], json!(problem.to_string()));
+    assert_eq!(
+        (&network["status"], &network["reason"]),
+        (&json!("False"), &json!("OpenStackError"))
+    );
+    assert_eq!(
+        condition(&conditions, "Ready")["message"],
+        json!(problem.to_string())
+    );
 }
 
 #[test]
 fn one_of_several_external_networks_must_be_named() {
     let mut cloud = cloud();
-    let second = Network { id: "x2".into(), name: "dmz".into(), external: true, ..Network::default() };
+    let second = Network {
+        id: "x2".into(),
+        name: "dmz".into(),
+        external: true,
+        ..Network::default()
+    };
     cloud.holds.networks.push(second);
     let (problem, _) = blocked(managed(), &cloud.holds);
     assert_eq!(problem.reason, "SeveralExternalNetworks");
-    assert!(problem.way_out.contains("public") && problem.way_out.contains("dmz x2"), "{problem}");
+    assert!(
+        problem.way_out.contains("public") && problem.way_out.contains("dmz x2"),
+        "{problem}"
+    );
 }
 
 #[test]
 fn brought_networks_subnets_and_routers_must_exist() {
     for (spec, reason, field) in [
-        (json!({"network": {"id": "nope"}}), "NetworkNotFound", "spec.network"),
-        (json!({"subnets": [{"filter": {"cidr": "10.99.0.0/24"}}]}), "SubnetNotFound", "spec.subnets[0]"),
-        (json!({"network": {"filter": {"name": "public"}}}), "SubnetNotFound", "spec.subnets"),
-        (with("router", json!({"filter": {"name": "nope"}})), "RouterNotFound", "spec.router"),
-        (json!({"subnets": [{"filter": {"projectID": PROJECT}}]}), "SubnetAmbiguous", "spec.subnets[0]"),
+        (
+            json!({"network": {"id": "nope"}}),
+            "NetworkNotFound",
+            "spec.network",
+        ),
+        (
+            json!({"subnets": [{"filter": {"cidr": "10.99.0.0/24"}}]}),
+            "SubnetNotFound",
+            "spec.subnets[0]",
+        ),
+        (
+            json!({"network": {"filter": {"name": "public"}}}),
+            "SubnetNotFound",
+            "spec.subnets",
+        ),
+        (
+            with("router", json!({"filter": {"name": "nope"}})),
+            "RouterNotFound",
+            "spec.router",
+        ),
+        (
+            json!({"subnets": [{"filter": {"projectID": PROJECT}}]}),
+            "SubnetAmbiguous",
+            "spec.subnets[0]",
+        ),
     ] {
         let (problem, _) = blocked(spec, &cloud().holds);
-        assert_eq!((problem.reason.as_str(), problem.field.as_str()), (reason, field));
+        assert_eq!(
+            (problem.reason.as_str(), problem.field.as_str()),
+            (reason, field)
+        );
     }
 }
 
@@ -75,14 +117,20 @@ fn brought_networks_subnets_and_routers_must_exist() {
 fn specs_that_contradict_themselves_are_refused() {
     for (spec, field) in [
         (json!({}), "spec.managedSubnets"),
-        (json!({"managedSubnets": [{"cidr": "10.6.0.0"}]}), "spec.managedSubnets[0].cidr"),
+        (
+            json!({"managedSubnets": [{"cidr": "10.6.0.0"}]}),
+            "spec.managedSubnets[0].cidr",
+        ),
         (
             json!({"managedSubnets": [{"cidr": "10.6.0.0/24"}], "apiServer": {"managedLoadBalancer": {"additionalPorts": [70000]}}}),
             "spec.apiServer.managedLoadBalancer.additionalPorts",
         ),
     ] {
         let problem = plan::cluster::Want::of(&cluster(spec), &owner()).expect_err("refused");
-        assert_eq!((problem.reason.as_str(), problem.field.as_str()), ("InvalidSpec", field));
+        assert_eq!(
+            (problem.reason.as_str(), problem.field.as_str()),
+            ("InvalidSpec", field)
+        );
     }
 }
 
@@ -93,11 +141,16 @@ fn without_an_endpoint_the_way_out_is_said() {
     let want = want(spec);
     for _ in 0..10 {
         if let Step::Do(actions) = plan(&want, &cloud.holds, Timestamp::UNIX_EPOCH).step {
-            actions.iter().for_each(|action| cloud.apply(action).expect("accepted"));
+            actions
+                .iter()
+                .for_each(|action| cloud.apply(action).expect("accepted"));
         }
     }
     match plan(&want, &cloud.holds, Timestamp::UNIX_EPOCH).step {
-        Step::Blocked(problem) => assert!(problem.way_out.contains("spec.apiServer.fixedIP"), "{problem}"),
+        Step::Blocked(problem) => assert!(
+            problem.way_out.contains("spec.apiServer.fixedIP"),
+            "{problem}"
+        ),
         other => panic!("{other:?}"),
     }
 }
@@ -113,14 +166,19 @@ fn a_users_floating_ip_is_not_taken_from_another_port() {
     }
     for _ in 0..20 {
         match plan(&want, &cloud.holds, Timestamp::UNIX_EPOCH).step {
-            Step::Do(actions) => actions.iter().for_each(|action| cloud.apply(action).expect("accepted")),
+            Step::Do(actions) => actions
+                .iter()
+                .for_each(|action| cloud.apply(action).expect("accepted")),
             Step::Wait(_) => cloud.tick(),
             _ => break,
         }
         cloud.tick();
     }
     let (problem, _) = blocked(spec, &cloud.holds);
-    assert_eq!((problem.reason.as_str(), problem.value.as_str()), ("FloatingIPInUse", "203.0.113.200"));
+    assert_eq!(
+        (problem.reason.as_str(), problem.value.as_str()),
+        ("FloatingIPInUse", "203.0.113.200")
+    );
 }
 
 #[test]
@@ -128,34 +186,66 @@ fn two_groups_of_one_name_are_not_guessed_between() {
     let mut cloud = cloud();
     let name = "k8s-cluster-default-demo-secgroup-worker";
     for id in ["a", "b"] {
-        cloud.holds.security_groups.push(SecurityGroup { id: id.into(), name: name.into(), ..SecurityGroup::default() });
+        cloud.holds.security_groups.push(SecurityGroup {
+            id: id.into(),
+            name: name.into(),
+            ..SecurityGroup::default()
+        });
     }
-    let decision = plan(&want(with("managedSecurityGroups", json!({}))), &cloud.holds, Timestamp::UNIX_EPOCH);
+    let decision = plan(
+        &want(with("managedSecurityGroups", json!({}))),
+        &cloud.holds,
+        Timestamp::UNIX_EPOCH,
+    );
     let conditions = serde_json::to_value(&decision.status.status.conditions).expect("JSON");
     let groups = condition(&conditions, "SecurityGroupsReady");
     assert_eq!(groups["reason"], "SecurityGroupCreateFailed");
-    assert!(groups["message"].as_str().is_some_and(|message| message.contains("(a, b)")), "{groups}");
+    assert!(
+        groups["message"]
+            .as_str()
+            .is_some_and(|message| message.contains("(a, b)")),
+        "{groups}"
+    );
 }
 
 #[test]
 fn machines_and_foreign_ports_hold_deletion_up() {
     let mut cloud = cloud();
-    cloud.apply(&Action::CreateNetwork {
-        name: "k8s-clusterapi-cluster-default-demo".into(),
-        description: String::new(),
-        mtu: None,
-        port_security: None,
-    })
-    .expect("accepted");
+    cloud
+        .apply(&Action::CreateNetwork {
+            name: "k8s-clusterapi-cluster-default-demo".into(),
+            description: String::new(),
+            mtu: None,
+            port_security: None,
+        })
+        .expect("accepted");
     let network = cloud.holds.networks.last().expect("a network").id.clone();
-    let port = |name: &str| Port { id: name.into(), name: name.into(), network_id: network.clone(), ..Port::default() };
-    cloud.holds.ports.extend([port("demo-control-plane-x-0"), port("database")]);
+    let port = |name: &str| Port {
+        id: name.into(),
+        name: name.into(),
+        network_id: network.clone(),
+        ..Port::default()
+    };
+    cloud
+        .holds
+        .ports
+        .extend([port("demo-control-plane-x-0"), port("database")]);
     cloud.holds.machines = 2;
     let step = |seen: &Seen| delete(&gone(managed()), seen, Timestamp::UNIX_EPOCH).step;
-    assert!(matches!(step(&cloud.holds), Step::Wait(waiting) if waiting.reason == "WaitingForMachines"));
+    assert!(
+        matches!(step(&cloud.holds), Step::Wait(waiting) if waiting.reason == "WaitingForMachines")
+    );
     cloud.holds.machines = 0;
-    assert_eq!(step(&cloud.holds), Step::Do(vec![Action::DeletePort { port: "demo-control-plane-x-0".into() }]));
-    cloud.holds.ports.retain(|port| port.name != "demo-control-plane-x-0");
+    assert_eq!(
+        step(&cloud.holds),
+        Step::Do(vec![Action::DeletePort {
+            port: "demo-control-plane-x-0".into()
+        }])
+    );
+    cloud
+        .holds
+        .ports
+        .retain(|port| port.name != "demo-control-plane-x-0");
     match step(&cloud.holds) {
         Step::Wait(waiting) => {
             assert_eq!(waiting.reason, "NetworkInUse");
@@ -172,10 +262,23 @@ fn a_floating_ip_of_the_user_survives_the_cluster() {
     spec["apiServer"]["floatingIP"] = json!("203.0.113.9");
     let description = "Created by cluster-api-provider-openstack cluster default-demo".to_string();
     let address = "203.0.113.9".to_string();
-    cloud.holds.floating_ips = vec![FloatingIp { id: "ip".into(), address, description, ..FloatingIp::default() }];
-    assert_eq!(delete(&gone(spec), &cloud.holds, Timestamp::UNIX_EPOCH).step, Step::Done);
-    let deleted = Step::Do(vec![Action::DeleteFloatingIp { floating_ip: "ip".into() }]);
-    assert_eq!(delete(&gone(managed()), &cloud.holds, Timestamp::UNIX_EPOCH).step, deleted);
+    cloud.holds.floating_ips = vec![FloatingIp {
+        id: "ip".into(),
+        address,
+        description,
+        ..FloatingIp::default()
+    }];
+    assert_eq!(
+        delete(&gone(spec), &cloud.holds, Timestamp::UNIX_EPOCH).step,
+        Step::Done
+    );
+    let deleted = Step::Do(vec![Action::DeleteFloatingIp {
+        floating_ip: "ip".into(),
+    }]);
+    assert_eq!(
+        delete(&gone(managed()), &cloud.holds, Timestamp::UNIX_EPOCH).step,
+        deleted
+    );
 }
 
 #[test]
@@ -184,7 +287,9 @@ fn a_load_balancer_in_error_is_reported() {
     let want = want(managed());
     for _ in 0..6 {
         if let Step::Do(actions) = plan(&want, &cloud.holds, Timestamp::UNIX_EPOCH).step {
-            actions.iter().for_each(|action| cloud.apply(action).expect("accepted"));
+            actions
+                .iter()
+                .for_each(|action| cloud.apply(action).expect("accepted"));
         }
     }
     for balancer in &mut cloud.holds.load_balancers {
@@ -192,5 +297,8 @@ fn a_load_balancer_in_error_is_reported() {
     }
     let (problem, conditions) = blocked(managed(), &cloud.holds);
     assert_eq!(problem.reason, "LoadBalancerError");
-    assert_eq!(condition(&conditions, "APIEndpointReady")["reason"], "APIEndpointConfigFailed");
+    assert_eq!(
+        condition(&conditions, "APIEndpointReady")["reason"],
+        "APIEndpointConfigFailed"
+    );
 }

@@ -22,7 +22,9 @@ fn converge(cloud: &mut Cloud, plan: impl Fn(&Seen) -> Decision) -> Decision {
             Step::Do(actions) => {
                 // They are independent, so any order must do.
                 for action in actions.iter().rev() {
-                    cloud.apply(action).unwrap_or_else(|error| panic!("{action}: {error}"));
+                    cloud
+                        .apply(action)
+                        .unwrap_or_else(|error| panic!("{action}: {error}"));
                 }
             }
             Step::Wait(_) => cloud.tick(),
@@ -40,10 +42,16 @@ fn stumble(cloud: &mut Cloud, rounds: &[(usize, bool, bool)], plan: impl Fn(&See
         let decision = plan(&cloud.holds);
         if let Step::Do(actions) = &decision.step {
             for action in actions.iter().take(*done) {
-                cloud.apply(action).unwrap_or_else(|error| panic!("{action}: {error}"));
+                cloud
+                    .apply(action)
+                    .unwrap_or_else(|error| panic!("{action}: {error}"));
             }
         }
-        cloud.holds.status = if *lost { OpenStackClusterStatus::default() } else { decision.status.status };
+        cloud.holds.status = if *lost {
+            OpenStackClusterStatus::default()
+        } else {
+            decision.status.status
+        };
         if !slow {
             cloud.tick();
         }

@@ -2,7 +2,9 @@
 
 use crds::openstack::v1beta2::{OpenStackCluster, OpenStackClusterSpec};
 use plan::cluster::{Gone, Owner, Want};
-use plan::world::{AvailabilityZone, FloatingIp, LoadBalancer, Network, Port, Router, SecurityGroup, State, Subnet};
+use plan::world::{
+    AvailabilityZone, FloatingIp, LoadBalancer, Network, Port, Router, SecurityGroup, State, Subnet,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -17,7 +19,10 @@ pub fn cluster(spec: Value) -> OpenStackCluster {
 }
 
 pub fn owner() -> Owner {
-    Owner { namespace: "default".into(), name: "demo".into() }
+    Owner {
+        namespace: "default".into(),
+        name: "demo".into(),
+    }
 }
 
 pub fn want(spec: Value) -> Want {
@@ -87,19 +92,45 @@ pub fn cloud() -> Cloud {
         network("public", "public", true),
         network("brought", "brought", false),
         network("other", other, false),
-        Network { project_id: "elsewhere".into(), ..network("shared", "k8s-clusterapi-cluster-default-demo", false) },
+        Network {
+            project_id: "elsewhere".into(),
+            ..network("shared", "k8s-clusterapi-cluster-default-demo", false)
+        },
     ];
-    holds.subnets = vec![subnet("brought", "10.7.0.0/24"), subnet("other", "10.6.0.0/24")];
-    let router = |id: &str, name: &str| Router { id: id.into(), name: name.into(), ..Router::default() };
+    holds.subnets = vec![
+        subnet("brought", "10.7.0.0/24"),
+        subnet("other", "10.6.0.0/24"),
+    ];
+    let router = |id: &str, name: &str| Router {
+        id: id.into(),
+        name: name.into(),
+        ..Router::default()
+    };
     holds.routers = vec![router("r-brought", "brought"), router("r-other", other)];
     holds.ports = vec![
         interface("r-brought", "brought"),
-        Port { id: "p-other".into(), name: "demo-0".into(), network_id: "other".into(), ..Port::default() },
+        Port {
+            id: "p-other".into(),
+            name: "demo-0".into(),
+            network_id: "other".into(),
+            ..Port::default()
+        },
     ];
-    let group = |name: &str| SecurityGroup { id: name.into(), name: name.into(), ..SecurityGroup::default() };
-    holds.security_groups = vec![group("default"), group("k8s-cluster-default-demo2-secgroup-worker")];
+    let group = |name: &str| SecurityGroup {
+        id: name.into(),
+        name: name.into(),
+        ..SecurityGroup::default()
+    };
+    holds.security_groups = vec![
+        group("default"),
+        group("k8s-cluster-default-demo2-secgroup-worker"),
+    ];
     holds.floating_ips = vec![
-        FloatingIp { id: "given".into(), address: "203.0.113.200".into(), ..FloatingIp::default() },
+        FloatingIp {
+            id: "given".into(),
+            address: "203.0.113.200".into(),
+            ..FloatingIp::default()
+        },
         FloatingIp {
             id: "ip-other".into(),
             address: "203.0.113.201".into(),
@@ -108,8 +139,18 @@ pub fn cloud() -> Cloud {
         },
     ];
     let name = format!("{other}-kubeapi");
-    holds.load_balancers = vec![LoadBalancer { id: "lb-other".into(), name, state: State::Active, ..LoadBalancer::default() }];
-    holds.availability_zones = ["az2", "az1"].map(|name| AvailabilityZone { name: name.into(), available: true }).into();
+    holds.load_balancers = vec![LoadBalancer {
+        id: "lb-other".into(),
+        name,
+        state: State::Active,
+        ..LoadBalancer::default()
+    }];
+    holds.availability_zones = ["az2", "az1"]
+        .map(|name| AvailabilityZone {
+            name: name.into(),
+            available: true,
+        })
+        .into();
     cloud
 }
 
@@ -135,7 +176,10 @@ fn interface(router: &str, network: &str) -> Port {
         network_id: network.into(),
         device_id: router.into(),
         device_owner: "network:router_interface".into(),
-        fixed_ips: vec![plan::world::FixedIp { subnet_id: format!("s-{network}"), ip_address: String::new() }],
+        fixed_ips: vec![plan::world::FixedIp {
+            subnet_id: format!("s-{network}"),
+            ip_address: String::new(),
+        }],
         ..Port::default()
     }
 }

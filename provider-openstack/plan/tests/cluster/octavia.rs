@@ -1,0 +1,175 @@
+//! The part of the small cloud that Octavia plays: it takes its time, and refuses changes meanwhile.
+
+use std::collections::HashSet;
+
+use plan::cluster::{Action, NewLoadBalancer, Probe};
+use plan::world::{FixedIp, Listener, LoadBalancer, Monitor, Pool, Port, State};
+
+use super::cloud::{Cloud, find};
+
+impl Cloud {
+    /// Octavia gets on with its work.
+    pub fn tick(&mut self) {
+        let gone: HashSet<String> = self
+            .holds
+            .load_balancers
+            .iter()
+            .filter(|lb| lb.state == State::Deleting)
+            .flat_map(|lb| [lb.id.clone(), lb.vip_port_id.clone()])
+            .collect();
+        let holds = &mut self.holds;
+        holds.load_balancers.retain(|lb| !gone.contains(&lb.id));
+        holds
+            .listeners
+            .retain(|listener| !gone.contains(&listener.load_balancer_id));
+        holds.monitors.retain(|monitor| {
+            !holds
+                .pools
+                .iter()
+                .any(|pool| pool.id == monitor.pool_id && gone.contains(&pool.load_balancer_id))
+        });
+        holds
+            .pools
+            .retain(|pool| !gone.contains(&pool.load_balancer_id));
+        holds.ports.retain(|port| !gone.contains(&port.id));
+        for ip in &mut holds.floating_ips {
+            ip.port_id = ip.port_id.take().filter(|port| !gone.contains(port));
+        }
+        for lb in &mut holds.load_balancers {
+            lb.state = State::Active;
+        }
+    }
+
+    pub(super) fn apply_octavia(&mut self, action: Action) -> Result<(), String> {
+        if let Action::CreateLoadBalancer(new) = action {
+            return self.create_load_balancer(new);
+        }
+        let changes = match &action {
+            Action::CreateListener { load_balancer, .. }
+            | Action::UpdateAllowedCidrs { load_balancer, .. }
+            | Action::CreatePool { load_balancer, .. }
+            | Action::CreateMonitor { load_balancer, .. }
+            | Action::UpdateMonitor { load_balancer, .. }
+            | Action::DeleteLoadBalancer { load_balancer } => load_balancer.clone(),
+            other => return Err(format!("unknown {other:?}")),
+        };
+        let balancer = find(&mut self.holds.load_balancers, |lb| lb.id == changes)?;
+        if balancer.state != State::Active {
+            return Err(format!("{changes} is immutable"));
+        }
+        balancer.state = State::Pending;
+        let id = self.id("octavia");
+        let holds = &mut self.holds;
+        match action {
+            Action::DeleteLoadBalancer { load_balancer } => {
+                find(&mut holds.load_balancers, |lb| lb.id == load_balancer)?.state =
+                    State::Deleting;
+            }
+            Action::CreateListener {
+                load_balancer,
+                name,
+                port,
+                allowed_cidrs,
+                ..
+            } => {
+                let allowed_cidrs = allowed_cidrs.unwrap_or_default();
+                let (load_balancer_id, state) = (load_balancer, State::Active);
+                holds.listeners.push(Listener {
+                    id,
+                    name,
+                    load_balancer_id,
+                    port,
+                    allowed_cidrs,
+                    state,
+                });
+            }
+            Action::UpdateAllowedCidrs {
+                listener,
+                allowed_cidrs,
+                ..
+            } => {
+                find(&mut holds.listeners, |l| l.id == listener)?.allowed_cidrs = allowed_cidrs;
+            }
+            Action::CreatePool {
+                load_balancer,
+                listener,
+                name,
+                ..
+            } => {
+                let listener_ids = vec![listener];
+                holds.pools.push(Pool {
+                    id,
+                    name,
+                    load_balancer_id: load_balancer,
+                    listener_ids,
+                    ..Pool::default()
+                });
+            }
+            Action::CreateMonitor {
+                pool, name, probe, ..
+            } => {
+                holds.monitors.push(probed(
+                    Monitor {
+                        id,
+                        name,
+                        pool_id: pool,
+                        ..Monitor::default()
+                    },
+                    probe,
+                ));
+            }
+            Action::UpdateMonitor { monitor, probe, .. } => {
+                let monitor = find(&mut holds.monitors, |m| m.id == monitor)?;
+                *monitor = probed(monitor.clone(), probe);
+            }
+            other => return Err(format!("unknown {other:?}")),
+        }
+        Ok(())
+    }
+
+    fn create_load_balancer(&mut self, new: NewLoadBalancer) -> Result<(), String> {
+        let (id, port) = (self.id("balancer"), self.id("port"));
+        let subnet_id = new.vip_subnet.clone().ok_or("a subnet is needed")?;
+        find(&mut self.holds.subnets, |s| s.id == subnet_id)?;
+        self.holds.ports.push(Port {
+            id: port.clone(),
+            name: "octavia-lb".into(),
+            network_id: new.vip_network.clone(),
+            device_owner: "Octavia".into(),
+            fixed_ips: vec![FixedIp {
+                subnet_id: subnet_id.clone(),
+                ip_address: "10.6.0.10".into(),
+            }],
+            ..Port::default()
+        });
+        self.holds.load_balancers.push(LoadBalancer {
+            id,
+            name: new.name,
+            description: new.description,
+            tags: new.tags,
+            provider: new.provider.unwrap_or_else(|| "amphora".into()),
+            vip_address: "10.6.0.10".into(),
+            vip_port_id: port,
+            vip_network_id: new.vip_network,
+            vip_subnet_id: subnet_id,
+            state: State::Pending,
+        });
+        Ok(())
+    }
+}
+
+fn probed(monitor: Monitor, probe: Probe) -> Monitor {
+    let Probe {
+        delay,
+        timeout,
+        max_retries,
+        max_retries_down,
+    } = probe;
+    Monitor {
+        delay,
+        timeout,
+        max_retries,
+        max_retries_down,
+        ..monitor
+    }
+}

@@ -1,0 +1,184 @@
+//! `OpenStackCluster`: network, router, security groups and API endpoint of a cluster.
+//!
+//! What to do is decided in [`plan::cluster`]; this module brings it what there is, does what it says
+//! and writes what came of it.
+
+mod execute;
+mod observe;
+mod owner;
+mod publish;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crds::capi::Cluster;
+use crds::openstack::names::CLUSTER_FINALIZER;
+use crds::openstack::v1beta2::{OpenStackCluster, OpenStackMachine};
+use jiff::Timestamp;
+use kube::{Api, ResourceExt};
+use plan::cluster::{Action, Gone, Owner, Want};
+use plan::step::Step;
+use runtime::backoff::jittered;
+use runtime::controller::Cached;
+use runtime::{Key, Kit, Loop, Requeue, finalizer};
+
+use crate::wake::{Waiter, Wakes};
+use crate::{Context, Error};
+
+/// A converged cluster is compared with the cloud this often, beside being woken by changes.
+const RESYNC: Duration = Duration::from_secs(600);
+/// A cluster that waits is looked at again after this, in case nothing wakes it.
+const FALLBACK: Duration = Duration::from_secs(30);
+/// What is wrong may be put right in the cloud, where no list says so at once.
+const BLOCKED: Duration = Duration::from_secs(60);
+
+/// What the controller works with.
+struct Controller {
+    context: Arc<Context>,
+    clusters: Cached<Cluster>,
+    machines: Cached<OpenStackMachine>,
+    /// What was done last for an object. To do the same once more means that the cloud does not keep
+    /// what it is told.
+    last: Mutex<HashMap<Key, Vec<Action>>>,
+    /// Load balancers whose provider refused a health monitor. Asked once more after a restart.
+    without_monitor: Mutex<HashSet<String>>,
+}
+
+/// Runs the controller until the process is asked to stop; `woken` are objects whose part of the
+/// cloud has changed.
+pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
+    let (controlled, clusters) =
+        Loop::<OpenStackCluster>::new(kit, "openstackcluster").watches(owner::infrastructure_of);
+    let of_machine = owner::of_machine(clusters.clone());
+    let (controlled, machines) = controlled.watches::<OpenStackMachine, _>(of_machine);
+    let controller = Controller {
+        context,
+        clusters,
+        machines,
+        last: Mutex::default(),
+        without_monitor: Mutex::default(),
+    };
+    controlled
+        .wakes(woken)
+        .run(Arc::new(controller), reconcile)
+        .await;
+}
+
+async fn reconcile(
+    object: Arc<OpenStackCluster>,
+    controller: Arc<Controller>,
+) -> Result<Requeue, Error> {
+    let object = object.as_ref();
+    let key = Key::of(object);
+    let deleting = object.metadata.deletion_timestamp.is_some();
+    let finalized = object
+        .finalizers()
+        .iter()
+        .any(|name| name == CLUSTER_FINALIZER);
+    let Some(owner) =
+        owner::of(object).filter(|_| owner::is_ours(object) && (finalized || !deleting))
+    else {
+        controller.forget(&key);
+        return Ok(Requeue::OnChange);
+    };
+    if controller.is_paused(object, &owner) {
+        publish::paused(&controller.context, object).await?;
+        return Ok(Requeue::OnChange);
+    }
+    let api =
+        Api::<OpenStackCluster>::namespaced(controller.context.client.clone(), &key.namespace);
+    if !deleting && finalizer::ensure(&api, object, CLUSTER_FINALIZER).await? {
+        return Ok(Requeue::OnChange);
+    }
+
+    let result = controller.converge(object, &key, &owner).await;
+    let step = match result {
+        Ok(step) => step,
+        Err(error) => {
+            publish::error(&controller.context, object, &error).await?;
+            return Err(error);
+        }
+    };
+    Ok(match step {
+        Step::Do(actions) if controller.is_again(&key, &actions) => {
+            Requeue::After(jittered(BLOCKED))
+        }
+        Step::Do(_) => Requeue::After(Duration::ZERO),
+        Step::Wait(_) => Requeue::After(jittered(FALLBACK)),
+        Step::Blocked(_) => Requeue::After(jittered(BLOCKED)),
+        Step::Done if deleting => {
+            finalizer::remove(&api, object, CLUSTER_FINALIZER).await?;
+            controller.forget(&key);
+            Requeue::OnChange
+        }
+        Step::Done => Requeue::After(jittered(RESYNC)),
+    })
+}
+
+impl Controller {
+    /// Observe, plan, execute, publish.
+    async fn converge(
+        &self,
+        object: &OpenStackCluster,
+        key: &Key,
+        owner: &Owner,
+    ) -> Result<Step<Action>, Error> {
+        let deleting = object.metadata.deletion_timestamp.is_some();
+        let gone = Gone::of(object, owner);
+        let want = if deleting {
+            None
+        } else {
+            Some(Want::of(object, owner))
+        };
+        let want = match want.transpose() {
+            Ok(want) => want,
+            Err(problem) => {
+                publish::invalid(&self.context, object, &problem).await?;
+                return Ok(Step::Blocked(problem));
+            }
+        };
+        let view = self
+            .context
+            .view(&key.namespace, &object.spec.identity_ref)
+            .await?;
+        let observed = self.observe(object, owner, &gone, &view).await?;
+        let now = Timestamp::now();
+        let decision = match &want {
+            Some(want) => plan::cluster::plan(want, &observed.seen, now),
+            None => plan::cluster::delete(&gone, &observed.seen, now),
+        };
+        observe::follow(&view, key, &gone, &observed, &decision.step);
+        let outcome = match &decision.step {
+            Step::Do(actions) => self.execute(object, &view, actions).await,
+            _ => Ok(()),
+        };
+        publish::decision(
+            &self.context,
+            object,
+            decision.status,
+            outcome.as_ref().err(),
+        )
+        .await?;
+        outcome
+            .map_err(|failed| failed.error)
+            .map(|()| decision.step)
+    }
+
+    /// Whether these very actions were done last time as well.
+    fn is_again(&self, key: &Key, actions: &[Action]) -> bool {
+        let before = locked(&self.last).insert(key.clone(), actions.to_vec());
+        before.is_some_and(|before| before == actions)
+    }
+
+    /// The object is gone, or no longer ours.
+    fn forget(&self, key: &Key) {
+        self.context.clouds.forget(&Waiter::Cluster.key(key));
+        locked(&self.last).remove(key);
+    }
+}
+
+/// A panic elsewhere does not make what is remembered worse.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

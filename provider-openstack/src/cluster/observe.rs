@@ -1,0 +1,247 @@
+//! What there is of a cluster, from the shared view of its project.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloud::{Kind, Tables, View};
+use crds::openstack::v1beta2::OpenStackCluster;
+use plan::cluster::{Action, Gone, Octavia, Owner, Seen};
+use plan::names::Role;
+use plan::step::{Resource, Step};
+use plan::world::AvailabilityZone;
+use runtime::Key;
+
+use super::{Controller, locked};
+use crate::wake::Waiter;
+use crate::{Error, world};
+
+const NETWORKING: [Kind; 6] = [
+    Kind::Networks,
+    Kind::Subnets,
+    Kind::Routers,
+    Kind::Ports,
+    Kind::SecurityGroups,
+    Kind::FloatingIps,
+];
+const BALANCING: [Kind; 4] = [
+    Kind::LoadBalancers,
+    Kind::Listeners,
+    Kind::Pools,
+    Kind::Monitors,
+];
+
+/// The longest look-up of a name.
+const LOOKUP: Duration = Duration::from_secs(5);
+
+/// What a plan needs, and the snapshot it came from.
+pub(super) struct Observed {
+    pub seen: Seen,
+    tables: Arc<Tables>,
+}
+
+impl Controller {
+    /// Costs no call while the tables are fresh.
+    pub(super) async fn observe(
+        &self,
+        object: &OpenStackCluster,
+        owner: &Owner,
+        gone: &Gone,
+        view: &View,
+    ) -> Result<Observed, Error> {
+        let status = object.status.clone().unwrap_or_default();
+        let deleting = object.metadata.deletion_timestamp.is_some();
+        if deleting {
+            let machines = self.machines(owner);
+            if machines > 0 {
+                // Nothing else matters yet, and each machine that goes brings us here.
+                return Ok(Observed {
+                    seen: Seen {
+                        machines,
+                        status,
+                        ..Seen::default()
+                    },
+                    tables: Arc::default(),
+                });
+            }
+            // Ports of servers and load balancers go with these, without a call of ours.
+            view.doubt(&[Kind::Ports]);
+        }
+        let kinds = if gone.load_balancer {
+            [&NETWORKING[..], &BALANCING[..]].concat()
+        } else {
+            NETWORKING.to_vec()
+        };
+        let tables = view.snapshot(&kinds).await?;
+        let mut seen = rows(&tables, view.cloud().project_id(), gone);
+        seen.status = status;
+        if deleting {
+            return Ok(Observed { seen, tables });
+        }
+        if !object.spec.tags.is_empty() {
+            seen.tagging = view.has_extension(cloud::network::TAGS).await?;
+        }
+        if seen.status.failure_domains.is_empty() {
+            let zones = view.availability_zones().await?;
+            let zone = |zone: &cloud::compute::AvailabilityZone| AvailabilityZone {
+                name: zone.name.clone(),
+                available: zone.state.available,
+            };
+            seen.availability_zones = zones.iter().map(zone).collect();
+        }
+        if gone.load_balancer {
+            seen.octavia = self.octavia(object, view, &seen).await?;
+        }
+        seen.endpoint_address = endpoint_address(object).await;
+        Ok(Observed { seen, tables })
+    }
+
+    async fn octavia(
+        &self,
+        object: &OpenStackCluster,
+        view: &View,
+        seen: &Seen,
+    ) -> Result<Octavia, Error> {
+        let api = object.spec.api_server.as_ref();
+        let wanted = api.and_then(|api| api.managed_load_balancer.as_ref());
+        let mut octavia = Octavia {
+            version: view.load_balancer_version().await?,
+            ..Octavia::default()
+        };
+        if wanted.is_some_and(|wanted| wanted.provider.is_some()) {
+            let providers = view.load_balancer_providers().await?;
+            octavia.providers = providers
+                .iter()
+                .map(|provider| provider.name.clone())
+                .collect();
+        }
+        if wanted.is_some_and(|wanted| wanted.flavor.is_some()) {
+            let flavors = view.load_balancer_flavors().await?;
+            let enabled = flavors.iter().filter(|flavor| flavor.enabled);
+            octavia.flavors = enabled
+                .map(|flavor| (flavor.id.clone(), flavor.name.clone()))
+                .collect();
+        }
+        let refused = locked(&self.without_monitor);
+        octavia.refuses_monitor = seen
+            .load_balancers
+            .iter()
+            .any(|balancer| refused.contains(&balancer.id));
+        Ok(octavia)
+    }
+}
+
+/// The rows that can matter. Networks and subnets may be anybody's, as users name them by filter.
+fn rows(tables: &Tables, project_id: &str, gone: &Gone) -> Seen {
+    let names = &gone.identity.names;
+    let own = |owner: &str| owner.is_empty() || owner == project_id;
+    let balancer = names.load_balancer();
+    let groups = Role::ALL.map(|role| names.security_group(role));
+    Seen {
+        project_id: project_id.to_owned(),
+        networks: tables.networks.iter().map(world::network).collect(),
+        subnets: tables.subnets.iter().filter_map(world::subnet).collect(),
+        routers: tables.routers.iter().map(world::router).collect(),
+        ports: ports(tables, gone),
+        security_groups: groups
+            .iter()
+            .flat_map(|name| tables.security_groups.named(name))
+            .map(world::security_group)
+            .collect(),
+        floating_ips: tables
+            .floating_ips
+            .iter()
+            .filter(|ip| own(&ip.project_id))
+            .map(world::floating_ip)
+            .collect(),
+        load_balancers: tables
+            .load_balancers
+            .named(&balancer)
+            .filter(|row| own(&row.project_id))
+            .map(world::load_balancer)
+            .collect(),
+        listeners: tables
+            .listeners
+            .with_prefix(&balancer)
+            .map(world::listener)
+            .collect(),
+        pools: tables
+            .pools
+            .with_prefix(&balancer)
+            .map(world::pool)
+            .collect(),
+        monitors: tables.monitors.iter().map(world::monitor).collect(),
+        ..Seen::default()
+    }
+}
+
+/// Ports of routers, and of the managed network: those of other clusters can be thousands.
+fn ports(tables: &Tables, gone: &Gone) -> Vec<plan::world::Port> {
+    let name = gone.identity.names.network();
+    let networks: Vec<&str> = tables
+        .networks
+        .named(&name)
+        .map(|network| network.id.as_str())
+        .collect();
+    let matters = |port: &&cloud::network::Port| {
+        port.device_owner.starts_with("network:") || networks.contains(&port.network_id.as_str())
+    };
+    tables
+        .ports
+        .iter()
+        .filter(matters)
+        .map(world::port)
+        .collect()
+}
+
+/// The address of an endpoint that the user gave: an address already, or a name to look up. A name
+/// that is not known yet is no error: it may be made to point to the address that we find.
+async fn endpoint_address(object: &OpenStackCluster) -> Option<String> {
+    let host = object.spec.control_plane_endpoint.as_ref()?.host.clone()?;
+    if host.parse::<std::net::IpAddr>().is_ok() {
+        return Some(host);
+    }
+    let found = tokio::time::timeout(LOOKUP, tokio::net::lookup_host((host.as_str(), 0)))
+        .await
+        .ok()?;
+    found.ok()?.next().map(|address| address.ip().to_string())
+}
+
+/// Says to the view what the cluster waits for, and which of its resources must not vanish unseen.
+pub(super) fn follow(
+    view: &View,
+    key: &Key,
+    gone: &Gone,
+    observed: &Observed,
+    step: &Step<Action>,
+) {
+    let key = Waiter::Cluster.key(key);
+    let names = &gone.identity.names;
+    let mut ids = vec![names.network(), names.load_balancer()];
+    ids.extend(Role::ALL.map(|role| names.security_group(role)));
+    let description = names.description();
+    ids.extend(
+        observed
+            .seen
+            .floating_ips
+            .iter()
+            .filter(|ip| ip.description == description)
+            .map(|ip| ip.id.clone()),
+    );
+    if let Step::Wait(waiting) = step {
+        ids.extend(waiting.on.iter().map(|awaited| awaited.id.clone()));
+    }
+    view.follow(&key, ids, &observed.tables);
+    match step {
+        Step::Wait(waiting)
+            if waiting
+                .on
+                .iter()
+                .any(|awaited| awaited.resource == Resource::LoadBalancer) =>
+        {
+            view.expect(&key, &[Kind::LoadBalancers]);
+        }
+        // What is missing may be made any time, so the next look asks the cloud.
+        Step::Blocked(_) => view.doubt(&NETWORKING),
+        _ => view.settled(&key),
+    }
+}

@@ -1,0 +1,75 @@
+//! Whose infrastructure an `OpenStackCluster` is, and whether it is ours to touch.
+
+use std::collections::BTreeMap;
+
+use crds::capi::Cluster;
+use crds::capi::names::{CLUSTER_NAME_LABEL, GROUP, MANAGED_BY_ANNOTATION, PAUSED_ANNOTATION};
+use crds::openstack::v1beta2::{OpenStackCluster, OpenStackMachine};
+use kube::ResourceExt;
+use plan::cluster::Owner;
+use runtime::Key;
+use runtime::controller::Cached;
+
+use super::Controller;
+
+/// The `Cluster` that owns the object; `None` until Cluster API has said so.
+pub(super) fn of(object: &OpenStackCluster) -> Option<Owner> {
+    let is_cluster = |api_version: &str| {
+        api_version
+            .split_once('/')
+            .is_some_and(|(group, _)| group == GROUP)
+    };
+    let owners = object.owner_references();
+    let owner = owners
+        .iter()
+        .find(|owner| owner.kind == "Cluster" && is_cluster(&owner.api_version))?;
+    Some(Owner {
+        namespace: object.namespace()?,
+        name: owner.name.clone(),
+    })
+}
+
+/// Not managed by something else.
+pub(super) fn is_ours(object: &OpenStackCluster) -> bool {
+    !object.annotations().contains_key(MANAGED_BY_ANNOTATION)
+}
+
+/// The infrastructure of a `Cluster`.
+pub(super) fn infrastructure_of(cluster: &Cluster) -> Option<Key> {
+    let reference = cluster.spec.infrastructure_ref.as_ref()?;
+    let ours =
+        reference.kind == "OpenStackCluster" && reference.group() == crds::openstack::names::GROUP;
+    ours.then(|| Key::new(cluster.namespace().unwrap_or_default(), &reference.name))
+}
+
+/// The infrastructure of a machine's `Cluster`: it waits for the end of the last machine.
+pub(super) fn of_machine(
+    clusters: Cached<Cluster>,
+) -> impl Fn(&OpenStackMachine) -> Option<Key> + Send + Sync {
+    move |machine| {
+        machine.metadata.deletion_timestamp.as_ref()?;
+        let cluster = machine.labels().get(CLUSTER_NAME_LABEL)?;
+        infrastructure_of(&clusters.get(&Key::new(machine.namespace()?, cluster))?)
+    }
+}
+
+fn is_paused(annotations: &BTreeMap<String, String>) -> bool {
+    annotations.contains_key(PAUSED_ANNOTATION)
+}
+
+impl Controller {
+    /// Whether somebody switched reconciling off, here or at the `Cluster`.
+    pub(super) fn is_paused(&self, object: &OpenStackCluster, owner: &Owner) -> bool {
+        let cluster = self.clusters.get(&Key::new(&owner.namespace, &owner.name));
+        is_paused(object.annotations()) || cluster.is_some_and(|cluster| cluster.spec.paused)
+    }
+
+    /// How many machines of the cluster still exist.
+    pub(super) fn machines(&self, owner: &Owner) -> usize {
+        let is_of_cluster = |machine: &OpenStackMachine| {
+            machine.namespace().as_ref() == Some(&owner.namespace)
+                && machine.labels().get(CLUSTER_NAME_LABEL) == Some(&owner.name)
+        };
+        self.machines.list(is_of_cluster).len()
+    }
+}

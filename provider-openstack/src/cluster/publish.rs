@@ -1,0 +1,170 @@
+//! Writing what came of it: the endpoint, the status, and events.
+
+use cloud::ErrorKind;
+use crds::openstack::conditions::{ConditionType, Reason};
+use crds::openstack::v1beta2::{OpenStackCluster, OpenStackClusterStatus};
+use jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt};
+use plan::cluster::Published;
+use plan::conditions::{self, New};
+use plan::step::Problem;
+use serde_json::json;
+
+use super::execute::Failed;
+use crate::identity::way_out;
+use crate::{Context, Error};
+
+/// A status in the making.
+struct Draft<'o> {
+    object: &'o OpenStackCluster,
+    status: OpenStackClusterStatus,
+}
+
+impl<'o> Draft<'o> {
+    fn new(object: &'o OpenStackCluster) -> Self {
+        Self {
+            object,
+            status: object.status.clone().unwrap_or_default(),
+        }
+    }
+
+    fn set(&mut self, condition: New<'_>) {
+        let generation = self.object.metadata.generation;
+        conditions::set(
+            &mut self.status.conditions,
+            condition,
+            generation,
+            Timestamp::now(),
+        );
+    }
+
+    fn fail(&mut self, type_: ConditionType, reason: Reason, message: &str) {
+        self.set(New::not(type_.as_str(), reason.as_str(), message));
+        self.set(New::not(
+            ConditionType::Ready.as_str(),
+            Reason::OpenStackError.as_str(),
+            message,
+        ));
+    }
+
+    fn authenticated(&mut self) {
+        self.set(New::ready(
+            ConditionType::OpenStackAuthenticationSucceeded.as_str(),
+        ));
+        let paused = New::not(
+            ConditionType::Paused.as_str(),
+            Reason::NotPaused.as_str(),
+            "",
+        );
+        self.set(paused);
+    }
+
+    /// One apply, and none when nothing changed.
+    async fn apply(self, context: &Context) -> Result<(), Error> {
+        let api = api(context, self.object);
+        runtime::apply::status(&api, self.object, self.object.status.as_ref(), &self.status)
+            .await?;
+        Ok(())
+    }
+}
+
+fn api(context: &Context, object: &OpenStackCluster) -> Api<OpenStackCluster> {
+    Api::namespaced(
+        context.client.clone(),
+        &object.namespace().unwrap_or_default(),
+    )
+}
+
+/// What a plan says, and what became of its actions.
+pub(super) async fn decision(
+    context: &Context,
+    object: &OpenStackCluster,
+    published: Published,
+    failed: Option<&Failed>,
+) -> Result<(), Error> {
+    for (reason, text) in &published.warnings {
+        context.events.warning(object, reason, text).await;
+    }
+    if let Some((host, port)) = &published.endpoint {
+        // Before the status that tells Cluster API to read it.
+        let patch =
+            Patch::Merge(json!({"spec": {"controlPlaneEndpoint": {"host": host, "port": port}}}));
+        api(context, object)
+            .patch(&object.name_any(), &PatchParams::default(), &patch)
+            .await?;
+    }
+    let mut draft = Draft {
+        object,
+        status: published.status,
+    };
+    draft.authenticated();
+    if let Some(failed) = failed {
+        let (type_, reason) = failed.action.condition();
+        draft.fail(type_, reason, &failed.error.to_string());
+    }
+    draft.apply(context).await
+}
+
+/// A spec that cannot be fulfilled as it stands.
+pub(super) async fn invalid(
+    context: &Context,
+    object: &OpenStackCluster,
+    problem: &Problem,
+) -> Result<(), Error> {
+    let mut draft = Draft::new(object);
+    draft.fail(
+        ConditionType::NetworkReady,
+        Reason::OpenStackError,
+        &problem.to_string(),
+    );
+    draft.apply(context).await
+}
+
+/// An error before there was anything to plan with. What the management cluster refuses is not
+/// written there, but logged.
+pub(super) async fn error(
+    context: &Context,
+    object: &OpenStackCluster,
+    error: &Error,
+) -> Result<(), Error> {
+    let mut draft = Draft::new(object);
+    match error {
+        Error::Identity(identity) => {
+            let message = identity.to_string();
+            let type_ = ConditionType::OpenStackAuthenticationSucceeded;
+            draft.fail(type_, Reason::OpenStackAuthenticationFailed, &message);
+        }
+        Error::Observe(source)
+            if matches!(
+                source.kind,
+                ErrorKind::Unauthorized | ErrorKind::Certificate
+            ) =>
+        {
+            let message = format!("{source}{}", way_out(source.kind));
+            let type_ = ConditionType::OpenStackAuthenticationSucceeded;
+            draft.fail(type_, Reason::OpenStackAuthenticationFailed, &message);
+        }
+        Error::Observe(source) => {
+            draft.authenticated();
+            draft.set(New::not(
+                ConditionType::Ready.as_str(),
+                Reason::OpenStackError.as_str(),
+                source.to_string(),
+            ));
+        }
+        // Published together with the plan.
+        Error::Execute { .. } | Error::UserData { .. } | Error::Kubernetes(_) => return Ok(()),
+    }
+    draft.apply(context).await
+}
+
+/// Reconciling is switched off.
+pub(super) async fn paused(context: &Context, object: &OpenStackCluster) -> Result<(), Error> {
+    let mut draft = Draft::new(object);
+    draft.set(New {
+        status: conditions::Status::True,
+        ..New::not(ConditionType::Paused.as_str(), Reason::Paused.as_str(), "")
+    });
+    draft.apply(context).await
+}

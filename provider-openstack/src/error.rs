@@ -1,0 +1,70 @@
+//! What a reconcile can end in.
+
+use std::time::Duration;
+
+use cloud::ErrorKind;
+use runtime::Retry;
+
+use crate::identity::IdentityError;
+
+/// Octavia is busy with another change of the same load balancer, or Neutron with another of the
+/// same resource.
+const AFTER_CONFLICT: Duration = Duration::from_secs(2);
+
+/// Why a reconcile could not be finished. It is tried again with the object's backoff, unless the
+/// cloud says when.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no session with the cloud.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The cloud could not be observed.
+    #[error(transparent)]
+    Observe(#[from] cloud::Error),
+    /// An action failed.
+    #[error("failed to {action}: {source}")]
+    Execute {
+        /// What was to be done.
+        action: String,
+        /// What the cloud said.
+        source: cloud::Error,
+    },
+    /// There is no user data for a new server.
+    #[error(
+        "spec.userDataRef: Secret {secret} does not exist, or has no key value: the bootstrap provider writes it"
+    )]
+    UserData {
+        /// The Secret.
+        secret: String,
+    },
+    /// The management cluster refused.
+    #[error("Kubernetes: {0}")]
+    Kubernetes(#[from] kube::Error),
+}
+
+impl Error {
+    /// What the cloud said, if it was the cloud.
+    #[must_use]
+    pub fn cloud(&self) -> Option<&cloud::Error> {
+        match self {
+            Self::Identity(IdentityError::Login { source, .. })
+            | Self::Observe(source)
+            | Self::Execute { source, .. } => Some(source),
+            Self::Identity(_) | Self::UserData { .. } | Self::Kubernetes(_) => None,
+        }
+    }
+}
+
+impl Retry for Error {
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Kubernetes(kube::Error::Api(refused)) if refused.code == 409 => {
+                Some(Duration::from_secs(1))
+            }
+            Self::Execute { source, .. } if source.kind == ErrorKind::Conflict => {
+                Some(source.retry_after.unwrap_or(AFTER_CONFLICT))
+            }
+            other => other.cloud().and_then(|error| error.retry_after),
+        }
+    }
+}
