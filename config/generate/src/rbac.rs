@@ -9,9 +9,9 @@ const STACKS: &str = crds::stacks::names::GROUP;
 const RBAC: &str = "rbac.authorization.k8s.io";
 const RBAC_V1: &str = "rbac.authorization.k8s.io/v1";
 
-const READ: &[&str] = &["get", "list", "watch"];
+const READ: &str = "get list watch";
 /// Server-side apply asks for `create` too where the object is not there yet.
-const APPLY: &[&str] = &["create", "delete", "get", "patch"];
+const APPLY: &str = "create delete get patch";
 
 pub fn documents() -> Documents {
     let operator = vec![
@@ -39,7 +39,7 @@ pub fn documents() -> Documents {
             "apiVersion": RBAC_V1,
             "kind": "Role",
             "metadata": namespaced(OPERATOR),
-            "rules": [rule("coordination.k8s.io", &["leases"], &["create", "get", "list", "patch", "update", "watch"])],
+            "rules": [rule("coordination.k8s.io", "leases", "create get list patch update watch")],
         }),
         binding("RoleBinding", namespaced(OPERATOR), "Role"),
     ];
@@ -68,25 +68,21 @@ fn cluster_api() -> Value {
         with[format!("{prefix}/aggregate-to-manager")] = "true".into();
     }
     metadata["labels"] = with;
-    let kinds = [
-        "openstackclusters",
-        "openstackclustertemplates",
-        "openstackmachines",
-        "openstackmachinetemplates",
-    ];
-    let verbs = [
-        "create", "delete", "get", "list", "patch", "update", "watch",
-    ];
+    let kinds =
+        "openstackclusters openstackclustertemplates openstackmachines openstackmachinetemplates";
+    let verbs = "create delete get list patch update watch";
     json!({
         "apiVersion": RBAC_V1,
         "kind": "ClusterRole",
         "metadata": metadata,
-        "rules": [rule(INFRASTRUCTURE, &kinds, &verbs)],
+        "rules": [rule(INFRASTRUCTURE, kinds, verbs)],
     })
 }
 
-fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
-    json!({ "apiGroups": [group], "resources": resources, "verbs": verbs })
+/// Resources and verbs as words.
+fn rule(group: &str, resources: &str, verbs: &str) -> Value {
+    let words = |text: &str| text.split_whitespace().map(Value::from).collect::<Vec<_>>();
+    json!({ "apiGroups": [group], "resources": words(resources), "verbs": words(verbs) })
 }
 
 fn rules() -> Vec<Value> {
@@ -94,78 +90,48 @@ fn rules() -> Vec<Value> {
 }
 
 fn provider() -> Vec<Value> {
-    let own = ["openstackclusters", "openstackmachines", "openstackservers"];
+    let own = "openstackclusters openstackmachines openstackservers";
+    let status = "openstackclusters/status openstackmachines/status openstackservers/status";
     vec![
-        rule(INFRASTRUCTURE, &own, READ),
+        rule(INFRASTRUCTURE, own, READ),
         // finalizers, the API endpoint, the provider ID
-        rule(INFRASTRUCTURE, &own, &["patch"]),
-        rule(
-            INFRASTRUCTURE,
-            &own.map(|kind| format!("{kind}/status"))
-                .each_ref()
-                .map(String::as_str),
-            &["patch"],
-        ),
-        // owner references that block the owner's deletion
-        rule(
-            INFRASTRUCTURE,
-            &[
-                "openstackclusters/finalizers",
-                "openstackmachines/finalizers",
-            ],
-            &["update"],
-        ),
+        rule(INFRASTRUCTURE, own, "patch"),
+        rule(INFRASTRUCTURE, status, "patch"),
         // the servers of machines and bastions
-        rule(INFRASTRUCTURE, &["openstackservers"], &["create", "delete"]),
+        rule(INFRASTRUCTURE, "openstackservers", "create delete"),
     ]
 }
 
 fn stacks() -> Vec<Value> {
-    let own = ["clusteraddons", "clusterstackreleases", "clusterstacks"];
+    let own = "clusteraddons clusterstackreleases clusterstacks";
+    let status = "clusteraddons/status clusterstackreleases/status clusterstacks/status";
+    let templates = "openstackclustertemplates openstackmachinetemplates";
     vec![
-        rule(STACKS, &own, READ),
-        rule(STACKS, &own, &["patch"]),
+        rule(STACKS, own, READ),
+        rule(STACKS, own, "patch"),
+        rule(STACKS, status, "patch"),
         rule(
             STACKS,
-            &own.map(|kind| format!("{kind}/status"))
-                .each_ref()
-                .map(String::as_str),
-            &["patch"],
-        ),
-        rule(
-            STACKS,
-            &[
-                "clusterstackreleases/finalizers",
-                "clusterstacks/finalizers",
-            ],
-            &["update"],
-        ),
-        rule(
-            STACKS,
-            &["clusteraddons", "clusterstackreleases"],
-            &["create", "delete"],
+            "clusteraddons clusterstackreleases",
+            "create delete",
         ),
         // what a cluster-class chart is made of
-        rule("cluster.x-k8s.io", &["clusterclasses"], APPLY),
+        rule("cluster.x-k8s.io", "clusterclasses", APPLY),
         rule(
             "controlplane.cluster.x-k8s.io",
-            &["kubeadmcontrolplanetemplates"],
+            "kubeadmcontrolplanetemplates",
             APPLY,
         ),
         rule(
             "bootstrap.cluster.x-k8s.io",
-            &["kubeadmconfigtemplates"],
+            "kubeadmconfigtemplates",
             APPLY,
         ),
-        rule(
-            INFRASTRUCTURE,
-            &["openstackclustertemplates", "openstackmachinetemplates"],
-            APPLY,
-        ),
-        rule("openstack.k-orc.cloud", &["images"], APPLY),
+        rule(INFRASTRUCTURE, templates, APPLY),
+        rule("openstack.k-orc.cloud", "images", APPLY),
         // what templates of add-on values may read: the control plane and the infrastructure
-        rule("controlplane.cluster.x-k8s.io", &["*"], &["get"]),
-        rule(INFRASTRUCTURE, &["*"], &["get"]),
+        rule("controlplane.cluster.x-k8s.io", "*", "get"),
+        rule(INFRASTRUCTURE, "*", "get"),
     ]
 }
 
@@ -173,12 +139,12 @@ fn shared() -> Vec<Value> {
     vec![
         rule(
             "cluster.x-k8s.io",
-            &["clusters", "machinedeployments", "machines"],
+            "clusters machinedeployments machines",
             READ,
         ),
-        // credentials, user data, kubeconfigs: by name, in the namespace of the object that names them
-        rule("", &["secrets"], &["get"]),
-        rule("events.k8s.io", &["events"], &["create", "patch"]),
+        // credentials, user data, kubeconfigs: by name, in the namespace of what names them
+        rule("", "secrets", "get"),
+        rule("events.k8s.io", "events", "create patch"),
     ]
 }
 

@@ -14,7 +14,20 @@ struct Webhook {
 }
 
 /// Those that the operator serves. An entry without a server refuses every request.
-const WEBHOOKS: &[Webhook] = &[];
+const WEBHOOKS: &[Webhook] = &[
+    Webhook {
+        group: crds::stacks::names::GROUP,
+        version: "v1alpha1",
+        kind: "clusterstack",
+        operations: &["CREATE", "UPDATE", "DELETE"],
+    },
+    Webhook {
+        group: crds::stacks::names::GROUP,
+        version: "v1alpha1",
+        kind: "clusterstackrelease",
+        operations: &["DELETE"],
+    },
+];
 
 pub fn documents() -> Documents {
     vec![(
@@ -72,15 +85,9 @@ mod tests {
 
     #[test]
     fn paths_and_resources_are_those_of_upstream() {
-        let webhook = Webhook {
-            group: "infrastructure.cluster.x-k8s.io",
-            version: "v1beta2",
-            kind: "openstackcluster",
-            operations: &["CREATE", "UPDATE"],
-        };
-        let entry = &configuration(&[webhook])["webhooks"][0];
-        let path = "/validate-infrastructure-cluster-x-k8s-io-v1beta2-openstackcluster";
-        assert_eq!(entry["clientConfig"]["service"]["path"], path);
-        assert_eq!(entry["rules"][0]["resources"][0], "openstackclusters");
+        let webhooks = &configuration(WEBHOOKS)["webhooks"];
+        let path = "/validate-clusterstack-x-k8s-io-v1alpha1-clusterstack";
+        assert_eq!(webhooks[0]["clientConfig"]["service"]["path"], path);
+        assert_eq!(webhooks[0]["rules"][0]["resources"][0], "clusterstacks");
     }
 }
