@@ -1,0 +1,261 @@
+//! The flags and the environment of the operator. `--help` is their reference.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser};
+use registry::Source;
+use registry::folder::Folder;
+use registry::oci::{Oci, Settings};
+use runtime::logs;
+
+/// The operator of Capstan: Cluster API's infrastructure provider for OpenStack, and cluster
+/// stacks.
+///
+/// Run it in the management cluster, or elsewhere with --kubeconfig. One process works at a time;
+/// others with the same --lease-name stand by. It is asked to stop by SIGTERM or SIGINT, and
+/// finishes what it is doing.
+#[derive(Parser)]
+#[command(name = "capstan-operator", version)]
+pub struct Flags {
+    /// Kubeconfig of the management cluster [default: that of the Pod, or $KUBECONFIG]
+    #[arg(long, value_name = "FILE", help_heading = "Kubernetes")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Handle only objects of this namespace [default: all]
+    #[arg(long, value_name = "NAME", help_heading = "Kubernetes")]
+    pub namespace: Option<String>,
+    /// Handle only objects whose label cluster.x-k8s.io/watch-filter has this value [default: all]
+    #[arg(long, value_name = "VALUE", help_heading = "Kubernetes")]
+    pub watch_filter: Option<String>,
+    /// Reconciles at a time, for each kind
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 32,
+        help_heading = "Kubernetes"
+    )]
+    pub concurrency: u16,
+
+    /// Wait for the Lease before working
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, help_heading = "Leader election")]
+    pub leader_elect: bool,
+    /// Name of the Lease
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "capstan-operator",
+        help_heading = "Leader election"
+    )]
+    pub lease_name: String,
+    /// Namespace of the Lease
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "POD_NAMESPACE",
+        default_value = "capstan-system",
+        help_heading = "Leader election"
+    )]
+    pub lease_namespace: String,
+    /// Who we are; who starts again under the same name goes on with its Lease at once
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "POD_NAME",
+        default_value = "capstan-operator",
+        help_heading = "Leader election"
+    )]
+    pub lease_identity: String,
+
+    /// Address of /healthz and /readyz; /readyz says what is awaited
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0:9440",
+        help_heading = "Servers"
+    )]
+    pub health_addr: SocketAddr,
+    /// Address of /metrics
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0:8080",
+        help_heading = "Servers"
+    )]
+    pub metrics_addr: SocketAddr,
+    /// Port of the validating webhooks
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 9443,
+        help_heading = "Servers"
+    )]
+    pub webhook_port: u16,
+    /// Folder with tls.crt and tls.key of the webhooks
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "/etc/capstan/webhook",
+        help_heading = "Servers"
+    )]
+    pub webhook_cert_dir: PathBuf,
+    /// Port of the runtime hooks
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 9442,
+        help_heading = "Servers"
+    )]
+    pub hook_port: u16,
+    /// Folder with tls.crt and tls.key of the runtime hooks
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "/etc/capstan/hooks",
+        help_heading = "Servers"
+    )]
+    pub hook_cert_dir: PathBuf,
+
+    /// PEM file of CAs for clouds whose Secret has no cacert [default: those of the system]
+    #[arg(long, value_name = "FILE", help_heading = "OpenStack")]
+    pub ca_certs: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub stacks: Stacks,
+
+    /// How log lines look
+    #[arg(long, value_enum, default_value = "json", help_heading = "Logs")]
+    pub log_format: logs::Format,
+    /// What is logged, as in `info,cloud=debug`
+    #[arg(
+        long,
+        value_name = "FILTER",
+        env = "RUST_LOG",
+        default_value = "info",
+        help_heading = "Logs"
+    )]
+    pub log_level: String,
+}
+
+/// Flags of cluster stacks.
+#[derive(Args)]
+#[command(next_help_heading = "Cluster stacks")]
+pub struct Stacks {
+    /// Folder of the local store of releases
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/capstan/releases")]
+    release_dir: PathBuf,
+    /// The helm binary, version 3
+    #[arg(long, value_name = "FILE", default_value = "helm")]
+    helm: PathBuf,
+    /// Seconds between two looks for new releases
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    poll_interval: u64,
+    /// Take releases from this folder instead of a registry: a sub-folder for each
+    #[arg(long, value_name = "DIR", conflicts_with = "oci_repository")]
+    source_dir: Option<PathBuf>,
+    /// Repository of the releases, with or without its registry
+    #[arg(long, value_name = "REPOSITORY", env = "OCI_REPOSITORY")]
+    oci_repository: Option<String>,
+    /// Registry of the releases
+    #[arg(long, value_name = "HOST", env = "OCI_REGISTRY")]
+    oci_registry: Option<String>,
+    /// User name for the registry
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "OCI_USERNAME",
+        requires = "oci_password"
+    )]
+    oci_username: Option<String>,
+    /// Password for the registry; use the environment
+    #[arg(
+        long,
+        value_name = "PASSWORD",
+        env = "OCI_PASSWORD",
+        hide_env_values = true
+    )]
+    oci_password: Option<String>,
+    /// Token for the registry; use the environment
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "OCI_ACCESS_TOKEN",
+        hide_env_values = true
+    )]
+    oci_access_token: Option<String>,
+    /// PEM file of CAs for the registry, besides those of the system
+    #[arg(long, value_name = "FILE")]
+    registry_ca: Option<PathBuf>,
+}
+
+impl Stacks {
+    /// What the controllers need. A source that cannot be set up is no reason not to start: the
+    /// conditions of each ClusterStack say so.
+    pub fn options(&self) -> cluster_stacks::Options {
+        cluster_stacks::Options {
+            source: self.source(),
+            store: self.release_dir.clone(),
+            helm: self.helm.clone(),
+            poll: Duration::from_secs(self.poll_interval),
+        }
+    }
+
+    fn source(&self) -> Result<Source, String> {
+        if let Some(folder) = &self.source_dir {
+            return Ok(Source::Folder(Folder::new(folder)));
+        }
+        let repository = self
+            .oci_repository
+            .as_ref()
+            .ok_or("set OCI_REPOSITORY (and OCI_REGISTRY) or --source-dir")?;
+        // The original's OCI_REPOSITORY holds the registry as well.
+        let repository = match &self.oci_registry {
+            Some(registry) if !repository.starts_with(&format!("{registry}/")) => {
+                format!("{registry}/{repository}")
+            }
+            _ => repository.clone(),
+        };
+        let ca = match &self.registry_ca {
+            Some(path) => Some(
+                std::fs::read(path)
+                    .map_err(|error| format!("--registry-ca {}: {error}", path.display()))?,
+            ),
+            None => None,
+        };
+        let settings = Settings {
+            repository,
+            basic: self.oci_username.clone().zip(self.oci_password.clone()),
+            token: self.oci_access_token.clone(),
+            ca,
+            plain_http: false,
+        };
+        Oci::new(&settings)
+            .map(Source::Oci)
+            .map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Flags::command().debug_assert();
+    }
+
+    #[test]
+    fn the_registry_is_put_before_the_repository_once() {
+        let place = |args: &[&str]| {
+            let flags = Flags::parse_from([&["capstan-operator"], args].concat());
+            flags.stacks.source().map(|source| source.place())
+        };
+        let both = ["--oci-registry", "r.example:5000", "--oci-repository"];
+        for repository in ["stacks", "r.example:5000/stacks"] {
+            let args = [&both[..], &[repository]].concat();
+            assert_eq!(place(&args), Ok("r.example:5000/stacks".to_owned()));
+        }
+        assert!(place(&["--source-dir", "/releases"]).is_ok());
+    }
+}
