@@ -1,0 +1,4 @@
+//! The proof.
+pub fn prove(_: &crate::lab::Lab) -> anyhow::Result<()> {
+    Ok(())
+}
