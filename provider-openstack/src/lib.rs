@@ -1,1 +1,65 @@
+//! The infrastructure provider: Cluster API's clusters and machines on OpenStack.
 //!
+//! Each controller is the same five verbs: observe, plan, execute, publish, requeue. Observing reads
+//! the shared view of a project ([`cloud::View`]), planning is the pure crate [`plan`], and nothing
+//! ever waits inside a reconcile.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`cluster`] | `OpenStackCluster`: network, router, security groups, API endpoint |
+//! | [`machine`] | `OpenStackMachine`: the server object of a Machine, and its API traffic |
+//! | [`server`] | `OpenStackServer`: ports, volumes and the server itself |
+//! | [`identity`] | from an `identityRef` to a session with the cloud |
+//! | [`wake`] | from a change in the cloud to the object that waits for it |
+//! | [`world`] | the cloud's resources as plans see them |
+//! | [`error`] | what a reconcile can end in, and when to try again |
+
+pub mod cluster;
+pub mod error;
+pub mod identity;
+pub mod machine;
+mod pause;
+pub mod server;
+mod told;
+pub mod wake;
+pub mod world;
+
+use std::sync::Arc;
+
+use cloud::Clouds;
+use kube::Client;
+use runtime::Kit;
+use runtime::events::Events;
+
+pub use error::Error;
+
+/// What all controllers of the provider share.
+pub struct Context {
+    /// The management cluster.
+    pub client: Client,
+    /// One view for each set of credentials.
+    pub clouds: Clouds,
+    /// Events in the name of the provider.
+    pub events: Events,
+    /// CA certificates (PEM) for clouds whose Secret brings none; absent means the system's.
+    pub ca: Option<Vec<u8>>,
+}
+
+/// Runs all controllers until the process is asked to stop.
+///
+/// `metrics` counts the calls to clouds; `ca` is [`Context::ca`].
+pub async fn run(kit: Kit, metrics: Arc<cloud::Metrics>, ca: Option<Vec<u8>>) {
+    let (wakes, woken) = cloud::wakes();
+    let context = Arc::new(Context {
+        client: kit.client.clone(),
+        clouds: Clouds::new(metrics, wakes),
+        events: Events::new(kit.client.clone(), "capstan-provider-openstack"),
+        ca,
+    });
+    let woken = wake::split(woken);
+    tokio::join!(
+        cluster::run(&kit, context.clone(), woken.clusters),
+        machine::run(&kit, context.clone(), woken.machines),
+        server::run(&kit, context, woken.servers),
+    );
+}

@@ -2,7 +2,8 @@
 //! set must match, names match exactly, and an empty filter matches everything.
 
 use crds::openstack::v1beta2::{
-    FilterByNeutronTags, ImageFilter, NetworkFilter, RouterFilter, SecurityGroupFilter, SubnetFilter,
+    FilterByNeutronTags, ImageFilter, NetworkFilter, RouterFilter, SecurityGroupFilter,
+    SubnetFilter,
 };
 
 use crate::world::{Image, Network, Router, SecurityGroup, Subnet};
@@ -58,9 +59,7 @@ fn is(wanted: &Option<String>, value: &str) -> bool {
 }
 
 fn may_be(wanted: &Option<String>, value: Option<&str>) -> bool {
-    wanted
-        .as_deref()
-        .is_none_or(|wanted| Some(wanted) == value)
+    wanted.as_deref().is_none_or(|wanted| Some(wanted) == value)
 }
 
 /// Neutron's four ways to filter by tags.

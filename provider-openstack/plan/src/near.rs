@@ -4,11 +4,7 @@
 const MOST: usize = 5;
 
 /// A hint such as `did you mean a or b?`; without a similar name, a list of what there is.
-pub fn hint<'a>(
-    name: &str,
-    kind: &str,
-    existing: impl IntoIterator<Item = &'a str>,
-) -> String {
+pub fn hint<'a>(name: &str, kind: &str, existing: impl IntoIterator<Item = &'a str>) -> String {
     let mut names: Vec<(usize, &str)> = existing
         .into_iter()
         .filter(|existing| !existing.is_empty())
@@ -69,7 +65,10 @@ mod tests {
             hint("x", "flavor", ["aaaaaaa", "bbbbbbbb"]),
             "there are aaaaaaa, bbbbbbbb"
         );
-        assert_eq!(hint("x", "flavor", []), "this project sees no flavor at all");
+        assert_eq!(
+            hint("x", "flavor", []),
+            "this project sees no flavor at all"
+        );
         let many: Vec<String> = (0..8).map(|n| format!("quite-another-{n}")).collect();
         assert!(hint("x", "image", many.iter().map(String::as_str)).ends_with("and 3 more"));
     }

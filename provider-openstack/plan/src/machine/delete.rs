@@ -22,7 +22,10 @@ pub fn step(want: &Want, seen: &Seen) -> Outcome {
     };
     let name = server.metadata.name.clone().unwrap_or_default();
     if server.metadata.deletion_timestamp.is_some() {
-        let waiting = Waiting::for_event(REASON, format!("waiting for the end of OpenStackServer {name}"));
+        let waiting = Waiting::for_event(
+            REASON,
+            format!("waiting for the end of OpenStackServer {name}"),
+        );
         let said = say(waiting.message.clone());
         return (Step::Wait(waiting), said);
     }
@@ -43,17 +46,25 @@ fn leave_traffic(want: &Want, seen: &Seen) -> Option<Outcome> {
     match &want.cluster.ingress {
         Ingress::None => None,
         Ingress::LoadBalancer { id, .. } => {
-            let balancer = around.load_balancers.iter().find(|balancer| balancer.id == *id)?;
+            let balancer = around
+                .load_balancers
+                .iter()
+                .find(|balancer| balancer.id == *id)?;
             // A load balancer that goes takes its members along.
             let goes = balancer.state == State::Deleting;
             (!goes).then(|| one_at_a_time(balancer, members(want, around, balancer), say))?
         }
         Ingress::FloatingIp { address } => {
             let server = seen.server.as_ref()?;
-            let floating_ip = around.floating_ips.iter().find(|ip| ip.address == *address)?;
+            let floating_ip = around
+                .floating_ips
+                .iter()
+                .find(|ip| ip.address == *address)?;
             let port = floating_ip.port_id.as_ref()?;
             own_ports(around, server).find(|own| own.id == *port)?;
-            let action = Action::DisassociateFloatingIp { floating_ip: floating_ip.id.clone() };
+            let action = Action::DisassociateFloatingIp {
+                floating_ip: floating_ip.id.clone(),
+            };
             let said = say(action.to_string());
             Some((Step::Do(vec![action]), said))
         }
@@ -63,11 +74,18 @@ fn leave_traffic(want: &Want, seen: &Seen) -> Option<Outcome> {
 /// The machine's members in whatever pools the load balancer has, also those of ports that are no
 /// longer wanted.
 fn members(want: &Want, seen: &SeenIngress, balancer: &LoadBalancer) -> Vec<Action> {
-    let pools = seen.pools.iter().filter(|pool| pool.load_balancer_id == balancer.id);
+    let pools = seen
+        .pools
+        .iter()
+        .filter(|pool| pool.load_balancer_id == balancer.id);
     let ours = pools.flat_map(|pool| {
         let name = format!("{}-{}", pool.name, want.name);
-        let members = seen.members.iter().filter(|member| member.pool_id == pool.id);
+        let members = seen
+            .members
+            .iter()
+            .filter(|member| member.pool_id == pool.id);
         members.filter(move |member| member.name == name && member.state != State::Deleting)
     });
-    ours.map(|member| delete_member(&balancer.id, member)).collect()
+    ours.map(|member| delete_member(&balancer.id, member))
+        .collect()
 }

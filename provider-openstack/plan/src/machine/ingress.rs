@@ -16,9 +16,11 @@ pub fn step(want: &Want, seen: &Seen, server: &OpenStackServer) -> Outcome {
     let around = seen.ingress.as_ref().unwrap_or(&nothing);
     match &want.cluster.ingress {
         Ingress::None => (Step::Done, Said::instance(Saying::ready())),
-        Ingress::LoadBalancer { id, ports, other_network } => {
-            members(want, around, server, id, ports, *other_network)
-        }
+        Ingress::LoadBalancer {
+            id,
+            ports,
+            other_network,
+        } => members(want, around, server, id, ports, *other_network),
         Ingress::FloatingIp { address } => floating_ip(want, around, server, address),
     }
 }
@@ -34,9 +36,16 @@ fn members(
     let reason = Reason::LoadBalancerMemberError;
     let waits = |message: String, on: Awaited| {
         let said = Said::ingress(Saying::not(Reason::Progressing, message.clone()));
-        (Step::Wait(Waiting::for_cloud(Reason::Progressing, message, [on])), said)
+        (
+            Step::Wait(Waiting::for_cloud(Reason::Progressing, message, [on])),
+            said,
+        )
     };
-    let Some(balancer) = seen.load_balancers.iter().find(|balancer| balancer.id == id) else {
+    let Some(balancer) = seen
+        .load_balancers
+        .iter()
+        .find(|balancer| balancer.id == id)
+    else {
         return waits(
             format!("load balancer {id} of the cluster does not exist"),
             Awaited::new(Resource::LoadBalancer, id),
@@ -49,7 +58,10 @@ fn members(
     for port in ports {
         let Some(pool) = pool(want, seen, balancer, *port) else {
             return waits(
-                format!("load balancer {} has no pool for port {port} yet", balancer.name),
+                format!(
+                    "load balancer {} has no pool for port {port} yet",
+                    balancer.name
+                ),
                 Awaited::new(Resource::LoadBalancer, id),
             );
         };
@@ -96,7 +108,9 @@ fn pool<'a>(
 ) -> Option<&'a Pool> {
     let name = want.cluster.names.load_balancer_port(port);
     let pools = seen.pools.iter();
-    pools.filter(|pool| pool.load_balancer_id == balancer.id).find(|pool| pool.name == name)
+    pools
+        .filter(|pool| pool.load_balancer_id == balancer.id)
+        .find(|pool| pool.name == name)
 }
 
 /// What makes the pool hold the wanted member and no other of its name. A member's address cannot
@@ -106,10 +120,17 @@ fn corrections(seen: &SeenIngress, wanted: NewMember) -> Vec<Action> {
     let right = |member: &&Member| {
         member.address == wanted.address
             && member.port == wanted.port
-            && wanted.subnet.as_ref().is_none_or(|id| member.subnet_id.as_ref() == Some(id))
+            && wanted
+                .subnet
+                .as_ref()
+                .is_none_or(|id| member.subnet_id.as_ref() == Some(id))
     };
     let named: Vec<&Member> = seen.members.iter().filter(named).collect();
-    let keep = named.iter().copied().find(right).map(|member| member.id.clone());
+    let keep = named
+        .iter()
+        .copied()
+        .find(right)
+        .map(|member| member.id.clone());
     let mut actions: Vec<Action> = named
         .iter()
         .filter(|member| Some(&member.id) != keep.as_ref() && member.state != State::Deleting)
@@ -172,7 +193,10 @@ fn node_address<'a>(
 ) -> Option<(&'a Port, &'a FixedIp)> {
     let network = want.cluster.network.as_ref()?;
     own_ports(seen, server).find_map(|port| {
-        let address = port.fixed_ips.iter().find(|ip| ip.ip_address.parse::<Ipv4Addr>().is_ok())?;
+        let address = port
+            .fixed_ips
+            .iter()
+            .find(|ip| ip.ip_address.parse::<Ipv4Addr>().is_ok())?;
         (port.network_id == network.id).then_some((port, address))
     })
 }
@@ -183,12 +207,20 @@ pub fn own_ports<'a>(
     server: &OpenStackServer,
 ) -> impl Iterator<Item = &'a Port> {
     let recorded = server.status.iter().flat_map(|status| &status.resources);
-    let ids: Vec<String> = recorded.flat_map(|r| &r.ports).map(|port| port.id.clone()).collect();
-    ids.into_iter().filter_map(|id| seen.ports.iter().find(|port| port.id == id))
+    let ids: Vec<String> = recorded
+        .flat_map(|r| &r.ports)
+        .map(|port| port.id.clone())
+        .collect();
+    ids.into_iter()
+        .filter_map(|id| seen.ports.iter().find(|port| port.id == id))
 }
 
 fn no_address(want: &Want, reason: Reason) -> Outcome {
-    let network = want.cluster.network.as_ref().map(|network| network.name.as_str());
+    let network = want
+        .cluster
+        .network
+        .as_ref()
+        .map(|network| network.name.as_str());
     let problem = Problem {
         reason: reason.into(),
         object: format!("OpenStackMachine {}/{}", want.namespace, want.name),

@@ -21,9 +21,7 @@ pub fn step(want: &Want, seen: &Seen, status: &mut Status) -> Outcome {
             active(want, id, server, status);
             ingress::step(want, seen, server)
         }
-        (Some("DELETED"), id) => {
-            lost(want, id.as_deref().unwrap_or_default())
-        }
+        (Some("DELETED"), id) => lost(want, id.as_deref().unwrap_or_default()),
         _ => mirror(server),
     }
 }
@@ -66,9 +64,15 @@ fn lost(want: &Want, id: &str) -> Outcome {
 
 fn active(want: &Want, id: &str, server: &OpenStackServer, status: &mut Status) {
     let identity = want.spec.identity_ref.as_ref();
-    let region = identity.and_then(|identity| identity.region.as_deref()).unwrap_or_default();
-    status.provider_id.get_or_insert_with(|| format!("openstack://{region}/{id}"));
-    status.status.initialization = Some(MachineInitialization { provisioned: Some(true) });
+    let region = identity
+        .and_then(|identity| identity.region.as_deref())
+        .unwrap_or_default();
+    status
+        .provider_id
+        .get_or_insert_with(|| format!("openstack://{region}/{id}"));
+    status.status.initialization = Some(MachineInitialization {
+        provisioned: Some(true),
+    });
     let reported = server.status.as_ref();
     status.status.addresses = reported.map(|s| s.addresses.clone()).unwrap_or_default();
 }
@@ -76,23 +80,19 @@ fn active(want: &Want, id: &str, server: &OpenStackServer, status: &mut Status) 
 /// Neither there nor lost: as the server object says.
 fn mirror(server: &OpenStackServer) -> Outcome {
     let name = server.metadata.name.as_deref().unwrap_or_default();
-    let all = server.status.iter().flat_map(|status| &status.conditions);
-    let failing = all.clone().find(|condition| {
-        condition.status != "True" && condition.type_ == ConditionType::InstanceReady.as_str()
-    });
-    // Credentials that fail are reported before anything else is known.
-    let failing = failing.or_else(|| all.clone().find(|condition| condition.status == "False"));
-    let saying = match failing {
-        Some(condition) => Saying {
-            status: match condition.status.as_str() {
-                "False" => conditions::Status::False,
-                _ => conditions::Status::Unknown,
-            },
-            reason: condition.reason.clone(),
-            message: condition.message.clone(),
-        },
-        None => Saying::not(Reason::InstanceNotReady, format!("waiting for OpenStackServer {name}")),
+    let saying = match said(server, ConditionType::InstanceReady) {
+        Some(saying) if saying.status != conditions::Status::True => saying,
+        _ => Saying::not(
+            Reason::InstanceNotReady,
+            format!("waiting for OpenStackServer {name}"),
+        ),
     };
     let waiting = Waiting::for_event(saying.reason.clone(), saying.message.clone());
     (Step::Wait(waiting), Said::instance(saying))
+}
+
+fn said(server: &OpenStackServer, type_: ConditionType) -> Option<Saying> {
+    let mut all = server.status.iter().flat_map(|status| &status.conditions);
+    all.find(|condition| condition.type_ == type_.as_str())
+        .map(Saying::from)
 }

@@ -59,11 +59,22 @@ pub enum Action {
     /// Creates the object that stands for the server.
     CreateServerObject(Box<OpenStackServer>),
     /// Deletes the object that stands for the server.
-    DeleteServerObject { name: String },
+    DeleteServerObject {
+        name: String,
+    },
     CreateMember(NewMember),
-    DeleteMember { load_balancer: String, pool: String, member: String },
-    AssociateFloatingIp { floating_ip: String, port: String },
-    DisassociateFloatingIp { floating_ip: String },
+    DeleteMember {
+        load_balancer: String,
+        pool: String,
+        member: String,
+    },
+    AssociateFloatingIp {
+        floating_ip: String,
+        port: String,
+    },
+    DisassociateFloatingIp {
+        floating_ip: String,
+    },
 }
 
 /// A member to create in a pool of the API load balancer.
@@ -103,7 +114,11 @@ impl fmt::Display for Action {
             }
             Action::DeleteServerObject { name } => write!(f, "delete OpenStackServer {name}"),
             Action::CreateMember(new) => {
-                write!(f, "create member {} ({}:{})", new.name, new.address, new.port)
+                write!(
+                    f,
+                    "create member {} ({}:{})",
+                    new.name, new.address, new.port
+                )
             }
             Action::DeleteMember { pool, member, .. } => {
                 write!(f, "delete member {member} of pool {pool}")

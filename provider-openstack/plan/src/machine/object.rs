@@ -35,9 +35,15 @@ pub fn server(want: &Want, bootstrap_secret: &str) -> OpenStackServer {
 fn spec(want: &Want, bootstrap_secret: &str) -> OpenStackServerSpec {
     let spec = want.spec.clone();
     let cluster = &want.cluster;
-    let ports = if spec.ports.is_empty() { vec![PortOpts::default()] } else { spec.ports };
+    let ports = if spec.ports.is_empty() {
+        vec![PortOpts::default()]
+    } else {
+        spec.ports
+    };
     OpenStackServerSpec {
-        identity_ref: spec.identity_ref.unwrap_or_else(|| cluster.identity_ref.clone()),
+        identity_ref: spec
+            .identity_ref
+            .unwrap_or_else(|| cluster.identity_ref.clone()),
         flavor: spec.flavor.filter.and_then(|filter| filter.name),
         flavor_id: spec.flavor.id,
         image: spec.image,
@@ -54,7 +60,9 @@ fn spec(want: &Want, bootstrap_secret: &str) -> OpenStackServerSpec {
         server_group: spec.server_group,
         availability_zone: want.failure_domain.clone(),
         floating_ip_pool_ref: spec.floating_ip_pool_ref,
-        user_data_ref: Some(LocalObjectReference { name: bootstrap_secret.to_string() }),
+        user_data_ref: Some(LocalObjectReference {
+            name: bootstrap_secret.to_string(),
+        }),
         scheduler_hint_additional_properties: spec.scheduler_hint_additional_properties,
     }
 }
@@ -70,16 +78,26 @@ fn complete(want: &Want, mut port: PortOpts) -> PortOpts {
         });
         let subnets = cluster.subnets.iter().cloned();
         port.fixed_ips = subnets
-            .map(|subnet| FixedIP { subnet: Some(subnet), ip_address: None })
+            .map(|subnet| FixedIP {
+                subnet: Some(subnet),
+                ip_address: None,
+            })
             .collect();
     }
     if port.enable_port_security != Some(false) {
-        let managed = cluster.security_group.iter().filter(|_| port.security_groups.is_empty());
+        let managed = cluster
+            .security_group
+            .iter()
+            .filter(|_| port.security_groups.is_empty());
         let managed: Vec<SecurityGroupParam> = managed
-            .map(|group| SecurityGroupParam { id: Some(group.id.clone()), filter: None })
+            .map(|group| SecurityGroupParam {
+                id: Some(group.id.clone()),
+                filter: None,
+            })
             .collect();
         port.security_groups.extend(managed);
-        port.security_groups.extend(want.spec.security_groups.iter().cloned());
+        port.security_groups
+            .extend(want.spec.security_groups.iter().cloned());
     }
     port
 }

@@ -3,6 +3,7 @@
 use crds::openstack::conditions::{ConditionType, Reason};
 use crds::openstack::v1beta2::OpenStackMachineStatus;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::Action;
 use crate::conditions::{self, New, Status};
@@ -11,6 +12,7 @@ use crate::step::Step;
 /// The conditions; `None` leaves one as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Said {
+    pub authentication: Option<Saying>,
     pub instance: Option<Saying>,
     pub ingress: Option<Saying>,
 }
@@ -26,13 +28,36 @@ pub struct Saying {
 /// The step, and what is said meanwhile.
 pub type Outcome = (Step<Action>, Said);
 
+impl From<&Condition> for Saying {
+    fn from(condition: &Condition) -> Self {
+        let status = match condition.status.as_str() {
+            "True" => Status::True,
+            "False" => Status::False,
+            _ => Status::Unknown,
+        };
+        Self {
+            status,
+            reason: condition.reason.clone(),
+            message: condition.message.clone(),
+        }
+    }
+}
+
 impl Saying {
     pub fn ready() -> Self {
-        Self { status: Status::True, reason: Reason::Ready.into(), message: String::new() }
+        Self {
+            status: Status::True,
+            reason: Reason::Ready.into(),
+            message: String::new(),
+        }
     }
 
     pub fn not(reason: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { status: Status::False, reason: reason.into(), message: message.into() }
+        Self {
+            status: Status::False,
+            reason: reason.into(),
+            message: message.into(),
+        }
     }
 
     fn named(&self, type_: ConditionType) -> New<'_> {
@@ -48,12 +73,19 @@ impl Saying {
 impl Said {
     /// About the server alone.
     pub fn instance(saying: Saying) -> Self {
-        Self { instance: Some(saying), ingress: None }
+        Self {
+            instance: Some(saying),
+            ..Self::default()
+        }
     }
 
     /// The server runs; this is about the traffic to it.
     pub fn ingress(saying: Saying) -> Self {
-        Self { instance: Some(Saying::ready()), ingress: Some(saying) }
+        Self {
+            instance: Some(Saying::ready()),
+            ingress: Some(saying),
+            ..Self::default()
+        }
     }
 }
 
@@ -65,16 +97,36 @@ pub fn conditions(
     now: Timestamp,
 ) {
     let all = [
+        (
+            ConditionType::OpenStackAuthenticationSucceeded,
+            said.authentication,
+        ),
         (ConditionType::InstanceReady, said.instance),
         (ConditionType::APIServerIngressReady, said.ingress),
     ];
-    let said: Vec<_> = all.into_iter().filter_map(|(type_, saying)| Some((type_, saying?))).collect();
+    let said: Vec<_> = all
+        .into_iter()
+        .filter_map(|(type_, saying)| Some((type_, saying?)))
+        .collect();
     for (type_, saying) in &said {
-        conditions::set(&mut status.conditions, saying.named(*type_), generation, now);
+        conditions::set(
+            &mut status.conditions,
+            saying.named(*type_),
+            generation,
+            now,
+        );
     }
-    let first = said.into_iter().map(|(_, saying)| saying).find(|s| s.status != Status::True);
+    let first = said
+        .into_iter()
+        .map(|(_, saying)| saying)
+        .find(|s| s.status != Status::True);
     let ready = first.unwrap_or_else(Saying::ready);
-    conditions::set(&mut status.conditions, ready.named(ConditionType::Ready), generation, now);
+    conditions::set(
+        &mut status.conditions,
+        ready.named(ConditionType::Ready),
+        generation,
+        now,
+    );
 }
 
 /// The status after `action` was refused with `message`.
@@ -94,12 +146,12 @@ pub fn refused(
             Said::instance(Saying::not(Reason::InstanceDeleteFailed, message))
         }
         Action::CreateMember(_) | Action::DeleteMember { .. } => Said {
-            instance: None,
             ingress: Some(Saying::not(Reason::LoadBalancerMemberError, message)),
+            ..Said::default()
         },
         Action::AssociateFloatingIp { .. } | Action::DisassociateFloatingIp { .. } => Said {
-            instance: None,
             ingress: Some(Saying::not(Reason::FloatingIPError, message)),
+            ..Said::default()
         },
     };
     conditions(status, said, generation, now);

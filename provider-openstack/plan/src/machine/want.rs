@@ -96,7 +96,11 @@ impl Want {
             let labels = meta.labels.as_ref();
             labels.is_some_and(|labels| labels.contains_key(CONTROL_PLANE_LABEL))
         });
-        let role = if in_control_plane { Role::ControlPlane } else { Role::Worker };
+        let role = if in_control_plane {
+            Role::ControlPlane
+        } else {
+            Role::Worker
+        };
         Self {
             namespace: meta.namespace.clone().unwrap_or_default(),
             name: meta.name.clone().unwrap_or_default(),
@@ -148,7 +152,9 @@ impl Cluster {
                 Some(subnet) => vec![subnet.clone()],
                 None => spec.subnets.clone(),
             },
-            security_group: group.filter(|_| managed).map(|group| Group { id: group.id.clone() }),
+            security_group: group.filter(|_| managed).map(|group| Group {
+                id: group.id.clone(),
+            }),
             ingress: match role {
                 Role::ControlPlane => ingress(infrastructure),
                 Role::Worker | Role::Bastion => Ingress::None,
@@ -162,19 +168,29 @@ fn ingress(infrastructure: &OpenStackCluster) -> Ingress {
     let status = infrastructure.status.as_ref();
     let api = spec.api_server.clone().unwrap_or_default();
     let endpoint = spec.control_plane_endpoint.clone().unwrap_or_default();
-    let managed = api.managed_load_balancer.filter(|balancer| balancer.enabled != Some(false));
+    let managed = api
+        .managed_load_balancer
+        .filter(|balancer| balancer.enabled != Some(false));
     if let Some(managed) = managed {
-        let Some(balancer) = status.and_then(|s| s.api_server_managed_load_balancer.as_ref()) else {
+        let Some(balancer) = status.and_then(|s| s.api_server_managed_load_balancer.as_ref())
+        else {
             return Ingress::None;
         };
-        let network = status.and_then(|status| status.network.as_ref()).map(|n| &n.id);
+        let network = status
+            .and_then(|status| status.network.as_ref())
+            .map(|n| &n.id);
         let own = balancer.load_balancer_network.as_ref().map(|n| &n.id);
-        let first = endpoint.port.and_then(|port| u16::try_from(port).ok()).or(api.port);
+        let first = endpoint
+            .port
+            .and_then(|port| u16::try_from(port).ok())
+            .or(api.port);
         let further = managed.additional_ports.iter();
         let further = further.filter_map(|port| u16::try_from(*port).ok());
         return Ingress::LoadBalancer {
             id: balancer.id.clone(),
-            ports: std::iter::once(first.unwrap_or(6443)).chain(further).collect(),
+            ports: std::iter::once(first.unwrap_or(6443))
+                .chain(further)
+                .collect(),
             other_network: own.is_some() && own != network,
         };
     }

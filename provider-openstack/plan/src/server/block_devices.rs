@@ -66,24 +66,34 @@ fn zone(want: &Want, zone: Option<&VolumeAvailabilityZone>) -> Option<String> {
 pub fn devices(
     want: &Want,
     image_id: &str,
-    volume_id: impl Fn(Option<&str>) -> Option<String>,
+    volume_id: impl Fn(Option<&str>) -> String,
 ) -> Vec<BlockDevice> {
-    let volume = |device| volume_id(device).map_or(Source::None, |id| Source::Volume { id });
+    let volume = |device| Source::Volume {
+        id: volume_id(device),
+    };
     let boot = BlockDevice {
         source: match want.spec.root_volume {
             Some(_) => volume(None),
-            None => Source::Image { id: image_id.to_string() },
+            None => Source::Image {
+                id: image_id.to_string(),
+            },
         },
         boot_index: 0,
         tag: None,
     };
-    let further = want.spec.additional_block_devices.iter().map(|device| BlockDevice {
-        source: match device.storage.type_ {
-            BlockDeviceType::Volume => volume(Some(&device.name)),
-            BlockDeviceType::Local => Source::Blank { size_gib: device.size_gib },
-        },
-        boot_index: -1,
-        tag: Some(device.name.clone()),
-    });
+    let further = want
+        .spec
+        .additional_block_devices
+        .iter()
+        .map(|device| BlockDevice {
+            source: match device.storage.type_ {
+                BlockDeviceType::Volume => volume(Some(&device.name)),
+                BlockDeviceType::Local => Source::Blank {
+                    size_gib: device.size_gib,
+                },
+            },
+            boot_index: -1,
+            tag: Some(device.name.clone()),
+        });
     std::iter::once(boot).chain(further).collect()
 }

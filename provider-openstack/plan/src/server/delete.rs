@@ -44,7 +44,9 @@ fn end_servers(servers: &[&Server]) -> Outcome {
 /// not make them.
 fn rest(want: &Want, seen: &Seen) -> Outcome {
     let ports = owned::all_ports(want, seen).into_iter();
-    let mut actions: Vec<Action> = ports.map(|port| Action::DeletePort(port.id.clone())).collect();
+    let mut actions: Vec<Action> = ports
+        .map(|port| Action::DeletePort(port.id.clone()))
+        .collect();
     let mut pending = Vec::new();
     for wanted in block_devices::volumes(want, "") {
         for volume in owned::volumes(want, seen, &wanted) {
@@ -57,8 +59,13 @@ fn rest(want: &Want, seen: &Seen) -> Outcome {
         }
     }
     if actions.is_empty() && pending.is_empty() {
-        return (Step::Done, report::not_ready(REASON, "nothing is left in the cloud"));
+        return (
+            Step::Done,
+            report::not_ready(REASON, "nothing is left in the cloud"),
+        );
     }
-    let on = pending.into_iter().map(|id| Awaited::new(Resource::Volume, id));
+    let on = pending
+        .into_iter()
+        .map(|id| Awaited::new(Resource::Volume, id));
     report::doing(actions, REASON, "removing ports and volumes", on)
 }

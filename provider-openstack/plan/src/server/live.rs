@@ -19,10 +19,16 @@ pub fn step(want: &Want, seen: &Seen, status: &mut OpenStackServerStatus) -> Out
         }
     }
     // From here on names, networks and ids are the resolved ones.
-    let want = &Want { status: status.clone(), ..want.clone() };
+    let want = &Want {
+        status: status.clone(),
+        ..want.clone()
+    };
     let ports = Ports::of(want, seen);
     status.resources.get_or_insert_default().ports = ports.recorded();
-    match (owned::servers(want, seen).as_slice(), &want.status.instance_id) {
+    match (
+        owned::servers(want, seen).as_slice(),
+        &want.status.instance_id,
+    ) {
         ([], Some(id)) => vanished(want, id, status),
         ([], None) => create(want, seen, &ports),
         ([server], _) => running(want, server, status),
@@ -40,7 +46,10 @@ struct Ports<'a> {
 
 impl<'a> Ports<'a> {
     fn of(want: &Want, seen: &'a Seen) -> Self {
-        let mut ports = Self { slots: Vec::new(), surplus: Vec::new() };
+        let mut ports = Self {
+            slots: Vec::new(),
+            surplus: Vec::new(),
+        };
         for slot in owned::slots(want) {
             let found = owned::ports(want, seen, &slot);
             ports.slots.push(found.first().copied());
@@ -51,7 +60,11 @@ impl<'a> Ports<'a> {
 
     fn recorded(&self) -> Vec<PortStatus> {
         let found = self.slots.iter().flatten();
-        found.map(|port| PortStatus { id: port.id.clone() }).collect()
+        found
+            .map(|port| PortStatus {
+                id: port.id.clone(),
+            })
+            .collect()
     }
 }
 
@@ -63,13 +76,20 @@ fn create(want: &Want, seen: &Seen, ports: &Ports) -> Outcome {
     for (wanted, found) in resolved.ports.iter().zip(&ports.slots) {
         match found {
             None => actions.push(Action::CreatePort(wanted.clone())),
-            Some(port) => actions.extend(
-                tags::missing(&wanted.tags, &port.tags)
-                    .map(|tags| Action::TagPort { id: port.id.clone(), tags }),
-            ),
+            Some(port) => actions.extend(tags::missing(&wanted.tags, &port.tags).map(|tags| {
+                Action::TagPort {
+                    id: port.id.clone(),
+                    tags,
+                }
+            })),
         }
     }
-    actions.extend(ports.surplus.iter().map(|port| Action::DeletePort(port.id.clone())));
+    actions.extend(
+        ports
+            .surplus
+            .iter()
+            .map(|port| Action::DeletePort(port.id.clone())),
+    );
     let image_id = resolved.image_id.as_deref().unwrap_or_default();
     let volumes = match Volumes::of(want, seen, image_id) {
         Ok(volumes) => volumes,
@@ -77,16 +97,29 @@ fn create(want: &Want, seen: &Seen, ports: &Ports) -> Outcome {
     };
     actions.extend(volumes.missing.iter().cloned());
     if !actions.is_empty() {
-        return report::doing(actions, Reason::InstanceNotReady, "creating ports and volumes", []);
+        return report::doing(
+            actions,
+            Reason::InstanceNotReady,
+            "creating ports and volumes",
+            [],
+        );
     }
     if !volumes.pending.is_empty() {
         let message = format!("waiting for volume {}", volumes.pending.join(", "));
-        let on = volumes.pending.into_iter().map(|id| Awaited::new(Resource::Volume, id));
+        let on = volumes
+            .pending
+            .into_iter()
+            .map(|id| Awaited::new(Resource::Volume, id));
         return report::waiting(Reason::InstanceNotReady, message, on);
     }
     let server = new_server(want, resolved, ports, &volumes);
     let message = format!("creating server {}", want.name);
-    report::doing(vec![Action::CreateServer(Box::new(server))], Reason::InstanceNotReady, message, [])
+    report::doing(
+        vec![Action::CreateServer(Box::new(server))],
+        Reason::InstanceNotReady,
+        message,
+        [],
+    )
 }
 
 /// The volumes of the server as they are found.
@@ -100,14 +133,23 @@ struct Volumes {
 
 impl Volumes {
     fn of(want: &Want, seen: &Seen, image_id: &str) -> Result<Self, Problem> {
-        let mut volumes = Self { missing: Vec::new(), pending: Vec::new(), ids: Vec::new() };
+        let mut volumes = Self {
+            missing: Vec::new(),
+            pending: Vec::new(),
+            ids: Vec::new(),
+        };
         for wanted in block_devices::volumes(want, image_id) {
             let found = owned::volumes(want, seen, &wanted);
             let Some(volume) = found.first() else {
                 volumes.missing.push(Action::CreateVolume(wanted.new));
                 continue;
             };
-            volumes.missing.extend(found.iter().skip(1).map(|v| Action::DeleteVolume(v.id.clone())));
+            volumes.missing.extend(
+                found
+                    .iter()
+                    .skip(1)
+                    .map(|v| Action::DeleteVolume(v.id.clone())),
+            );
             if volume.size_gib != wanted.new.size_gib {
                 return Err(problem(
                     want,
@@ -138,9 +180,10 @@ impl Volumes {
         Ok(volumes)
     }
 
-    fn id(&self, device: Option<&str>) -> Option<String> {
+    /// The id of a volume; all are there when the server is made.
+    fn id(&self, device: Option<&str>) -> String {
         let found = self.ids.iter().find(|(name, _)| name.as_deref() == device);
-        found.map(|(_, id)| id.clone())
+        found.map(|(_, id)| id.clone()).unwrap_or_default()
     }
 }
 
@@ -169,9 +212,17 @@ fn new_server(
         flavor_id: resolved.flavor_id.clone().unwrap_or_default(),
         image_id: spec.root_volume.is_none().then(|| image_id.clone()),
         availability_zone: spec.availability_zone.clone(),
-        port_ids: ports.slots.iter().flatten().map(|port| port.id.clone()).collect(),
+        port_ids: ports
+            .slots
+            .iter()
+            .flatten()
+            .map(|port| port.id.clone())
+            .collect(),
         key_name: spec.ssh_key_name.clone(),
-        user_data_secret: spec.user_data_ref.as_ref().map(|secret| secret.name.clone()),
+        user_data_secret: spec
+            .user_data_ref
+            .as_ref()
+            .map(|secret| secret.name.clone()),
         tags: tags::merged([spec.tags.as_slice()]),
         metadata,
         config_drive: spec.config_drive.unwrap_or_default(),
@@ -208,7 +259,10 @@ fn running(want: &Want, server: &Server, status: &mut OpenStackServerStatus) -> 
             vanished(want, &id, status)
         }
         other => {
-            let way_out = format!("server {} does not run; start it, or replace the machine", server.id);
+            let way_out = format!(
+                "server {} does not run; start it, or replace the machine",
+                server.id
+            );
             let problem = problem(want, "status.instanceState", other, way_out);
             let said = report::unknown(Reason::InstanceNotReady, problem.to_string());
             (report::blocked(Reason::InstanceNotReady, problem).0, said)
@@ -222,7 +276,10 @@ fn vanished(want: &Want, id: &str, status: &mut OpenStackServerStatus) -> Outcom
     status.ready = false;
     status.instance_state = Some("DELETED".to_string());
     let way_out = "this server no longer exists in Nova; replace the machine";
-    report::blocked(Reason::InstanceDeleted, problem(want, "status.instanceID", id, way_out))
+    report::blocked(
+        Reason::InstanceDeleted,
+        problem(want, "status.instanceID", id, way_out),
+    )
 }
 
 fn remove_surplus(
@@ -238,6 +295,8 @@ fn remove_surplus(
         .collect();
     let ids: Vec<&str> = surplus.iter().map(|server| server.id.as_str()).collect();
     let message = format!("removing server {}, made twice", ids.join(", "));
-    let on = surplus.iter().map(|server| Awaited::new(Resource::Server, &server.id));
+    let on = surplus
+        .iter()
+        .map(|server| Awaited::new(Resource::Server, &server.id));
     report::doing(actions, Reason::InstanceNotReady, message, on)
 }

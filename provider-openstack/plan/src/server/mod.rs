@@ -21,7 +21,9 @@ use crds::openstack::v1beta2::ResolvedPortSpec;
 use jiff::Timestamp;
 
 use crate::step::{Decision, Step};
-use crate::world::{Flavor, Image, Network, Port, SecurityGroup, Server, ServerGroup, Subnet, Volume};
+use crate::world::{
+    Flavor, Image, Network, Port, SecurityGroup, Server, ServerGroup, Subnet, Volume,
+};
 
 pub use owned::CLUSTER_METADATA_KEY;
 pub use report::refused;
@@ -48,7 +50,9 @@ impl From<&OpenStackServer> for Want {
         Self {
             namespace: meta.namespace.clone().unwrap_or_default(),
             name: meta.name.clone().unwrap_or_default(),
-            cluster: label("cluster.x-k8s.io/cluster-name").cloned().unwrap_or_default(),
+            cluster: label("cluster.x-k8s.io/cluster-name")
+                .cloned()
+                .unwrap_or_default(),
             generation: meta.generation,
             deleting: meta.deletion_timestamp.is_some(),
             spec: object.spec.clone(),
@@ -116,7 +120,10 @@ pub enum Action {
     /// Creates a port, with its tags.
     CreatePort(ResolvedPortSpec),
     /// Replaces the tags of a port.
-    TagPort { id: String, tags: Vec<String> },
+    TagPort {
+        id: String,
+        tags: Vec<String>,
+    },
     DeletePort(String),
     CreateVolume(NewVolume),
     DeleteVolume(String),
@@ -189,7 +196,7 @@ pub struct NewServer {
 }
 
 /// A disk of a new server; all of them end with it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockDevice {
     pub source: Source,
     /// 0 boots, -1 does not.
@@ -199,7 +206,7 @@ pub struct BlockDevice {
 }
 
 /// What a disk is made of.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A blank disk on the hypervisor of this many GiB.
     Blank { size_gib: i32 },
@@ -207,8 +214,6 @@ pub enum Source {
     Image { id: String },
     /// A volume.
     Volume { id: String },
-    #[default]
-    None,
 }
 
 /// Decides the next step of a server, and its status.

@@ -36,7 +36,13 @@ pub fn servers<'a>(want: &Want, seen: &'a Seen) -> Vec<&'a Server> {
         })
         .collect();
     servers.sort_by_key(|server| {
-        (!recorded(want, server), gone(server), !holds(server), server.created, server.id.clone())
+        (
+            !recorded(want, server),
+            gone(server),
+            !holds(server),
+            server.created,
+            server.id.clone(),
+        )
     });
     servers
 }
@@ -51,7 +57,10 @@ fn recorded(want: &Want, server: &Server) -> bool {
 }
 
 fn marks(server: &Server) -> Option<&str> {
-    let mark = server.metadata.iter().find(|(key, _)| key == CLUSTER_METADATA_KEY);
+    let mark = server
+        .metadata
+        .iter()
+        .find(|(key, _)| key == CLUSTER_METADATA_KEY);
     mark.map(|(_, value)| value.as_str())
 }
 
@@ -94,28 +103,48 @@ pub fn slots(want: &Want) -> Vec<Slot> {
 
 /// The name of the port at `index` of the spec.
 pub fn port_name(want: &Want, index: usize) -> String {
-    let suffix = want.spec.ports.get(index).and_then(|port| port.name_suffix.clone());
+    let suffix = want
+        .spec
+        .ports
+        .get(index)
+        .and_then(|port| port.name_suffix.clone());
     names::port(&want.name, &suffix.unwrap_or_else(|| index.to_string()))
 }
 
 /// The description of the port at `index` of the spec.
 pub fn port_description(want: &Want, index: usize) -> String {
-    let given = want.spec.ports.get(index).and_then(|port| port.description.clone());
+    let given = want
+        .spec
+        .ports
+        .get(index)
+        .and_then(|port| port.description.clone());
     given.unwrap_or_else(|| names::description(&want.cluster))
 }
 
 /// Our ports for one slot: the one to keep comes first, the others exist only because an answer
 /// was lost.
 pub fn ports<'a>(want: &Want, seen: &'a Seen, slot: &Slot) -> Vec<&'a Port> {
-    let mut ports: Vec<&Port> = seen.ports.iter().filter(|port| fits(want, seen, slot, port)).collect();
-    ports.sort_by_key(|port| (!is_recorded(want, port), port.device_id.is_empty(), &port.id));
+    let mut ports: Vec<&Port> = seen
+        .ports
+        .iter()
+        .filter(|port| fits(want, seen, slot, port))
+        .collect();
+    ports.sort_by_key(|port| {
+        (
+            !is_recorded(want, port),
+            port.device_id.is_empty(),
+            &port.id,
+        )
+    });
     ports
 }
 
 /// Our ports for all slots, and those that are recorded whatever they are called now.
 pub fn all_ports<'a>(want: &Want, seen: &'a Seen) -> Vec<&'a Port> {
     let slots = slots(want);
-    let ours = |port: &&Port| is_recorded(want, port) || slots.iter().any(|slot| fits(want, seen, slot, port));
+    let ours = |port: &&Port| {
+        is_recorded(want, port) || slots.iter().any(|slot| fits(want, seen, slot, port))
+    };
     seen.ports.iter().filter(ours).collect()
 }
 
@@ -125,9 +154,13 @@ fn is_recorded(want: &Want, port: &Port) -> bool {
 
 fn fits(want: &Want, seen: &Seen, slot: &Slot, port: &Port) -> bool {
     port.name == slot.name
-        && slot.network_id.as_ref().is_none_or(|id| *id == port.network_id)
+        && slot
+            .network_id
+            .as_ref()
+            .is_none_or(|id| *id == port.network_id)
         && (is_recorded(want, port)
-            || port.description == slot.description && !held_by_another(want, seen, &port.device_id))
+            || port.description == slot.description
+                && !held_by_another(want, seen, &port.device_id))
 }
 
 /// Whether a server that cannot be ours uses the port or volume. A server that no longer exists
@@ -142,7 +175,10 @@ pub fn volumes<'a>(want: &Want, seen: &'a Seen, wanted: &block_devices::Wanted) 
     let ours = |volume: &&Volume| {
         volume.name == wanted.new.name
             && volume.description == wanted.new.description
-            && !volume.attached_server_ids.iter().any(|id| held_by_another(want, seen, id))
+            && !volume
+                .attached_server_ids
+                .iter()
+                .any(|id| held_by_another(want, seen, id))
     };
     let mut volumes: Vec<&Volume> = seen.volumes.iter().filter(ours).collect();
     volumes.sort_by_key(|volume| (volume.attached_server_ids.is_empty(), &volume.id));

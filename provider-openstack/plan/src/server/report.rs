@@ -65,11 +65,21 @@ pub fn doing(
 ) -> Outcome {
     let message = message.into();
     let said = not_ready(reason, message.clone());
-    (Step::of(actions, || Step::Wait(Waiting::for_cloud(reason, message, on))), said)
+    (
+        Step::of(actions, || {
+            Step::Wait(Waiting::for_cloud(reason, message, on))
+        }),
+        said,
+    )
 }
 
 /// A problem with the field `path` of the object.
-pub fn problem(want: &Want, path: &str, value: impl Into<String>, way_out: impl Into<String>) -> Problem {
+pub fn problem(
+    want: &Want,
+    path: &str,
+    value: impl Into<String>,
+    way_out: impl Into<String>,
+) -> Problem {
     Problem {
         reason: String::new(),
         object: want.object(),
@@ -94,7 +104,12 @@ fn addresses(server: &Server) -> Vec<NodeAddress> {
     let mut sorted: Vec<_> = server.addresses.iter().collect();
     sorted.sort_by_key(|a| (&a.network, a.version, a.floating, &a.address));
     let ips = sorted.into_iter().map(|a| NodeAddress {
-        type_: if a.floating { "ExternalIP" } else { "InternalIP" }.to_string(),
+        type_: if a.floating {
+            "ExternalIP"
+        } else {
+            "InternalIP"
+        }
+        .to_string(),
         address: a.address.clone(),
     });
     let dns = NodeAddress {
@@ -116,7 +131,9 @@ pub fn refused(
         Action::CreatePort(_) => Reason::PortCreateFailed,
         Action::CreateServer(_) | Action::CreateVolume(_) => Reason::InstanceCreateFailed,
         Action::DeleteServer(_) => Reason::InstanceDeleteFailed,
-        Action::TagPort { .. } | Action::DeletePort(_) | Action::DeleteVolume(_) => Reason::OpenStackError,
+        Action::TagPort { .. } | Action::DeletePort(_) | Action::DeleteVolume(_) => {
+            Reason::OpenStackError
+        }
     };
     let said = not_ready(reason, format!("{action}: {message}"));
     condition(status, said, generation, now);

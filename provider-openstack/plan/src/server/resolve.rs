@@ -29,14 +29,21 @@ pub fn server(want: &Want, catalog: &Catalog) -> Result<Resolved, Problem> {
         return Err(problem(want, "spec.floatingIPPoolRef", &pool.name, way_out));
     }
     if want.spec.ports.is_empty() {
-        return Err(problem(want, "spec.ports", "[]", "a server needs at least one port"));
+        return Err(problem(
+            want,
+            "spec.ports",
+            "[]",
+            "a server needs at least one port",
+        ));
     }
     let ports = want.spec.ports.iter().enumerate();
     Ok(Resolved {
         server_group_id: resolver.server_group()?,
         image_id: Some(resolver.image()?),
         flavor_id: Some(resolver.flavor()?),
-        ports: ports.map(|(index, port)| resolver.port(index, port)).collect::<Result<_, _>>()?,
+        ports: ports
+            .map(|(index, port)| resolver.port(index, port))
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -55,10 +62,20 @@ struct Reference<'a> {
 }
 
 impl<'a> Reference<'a> {
-    fn new(field: impl Into<String>, kind: &'static str, value: &impl Serialize, name: Option<&'a str>) -> Self {
+    fn new(
+        field: impl Into<String>,
+        kind: &'static str,
+        value: &impl Serialize,
+        name: Option<&'a str>,
+    ) -> Self {
         // The API types always serialize; if not, the field alone still says where to look.
         let value = serde_json::to_string(value).unwrap_or_default();
-        Self { field: field.into(), value, kind, name }
+        Self {
+            field: field.into(),
+            value,
+            kind,
+            name,
+        }
     }
 }
 
@@ -71,7 +88,10 @@ impl Resolver<'_> {
         describe: impl Fn(&T) -> (&str, &str),
         accepts: impl Fn(&T) -> bool,
     ) -> Result<String, Problem> {
-        let found: Vec<&T> = candidates.iter().filter(|candidate| accepts(candidate)).collect();
+        let found: Vec<&T> = candidates
+            .iter()
+            .filter(|candidate| accepts(candidate))
+            .collect();
         let way_out = match found.as_slice() {
             [one] => return Ok(describe(one).0.to_string()),
             [] => {
@@ -89,7 +109,12 @@ impl Resolver<'_> {
                 )
             }
         };
-        Err(problem(self.want, &reference.field, &reference.value, way_out))
+        Err(problem(
+            self.want,
+            &reference.field,
+            &reference.value,
+            way_out,
+        ))
     }
 
     fn unset(&self, field: &str) -> Problem {
@@ -102,14 +127,22 @@ impl Resolver<'_> {
             let way_out = "Image objects are not supported; give the id of an image, or a filter";
             return Err(problem(self.want, "spec.image.imageRef", "", way_out));
         }
-        let name = image.filter.as_ref().and_then(|filter| filter.name.as_deref());
+        let name = image
+            .filter
+            .as_ref()
+            .and_then(|filter| filter.name.as_deref());
         let reference = Reference::new("spec.image", "image", image, name);
         let accepts = |found: &Image| match (&image.id, &image.filter) {
             (Some(id), _) => found.id == *id,
             (None, Some(wanted)) => filter::image(wanted, found),
             (None, None) => false,
         };
-        self.one(&reference, &self.catalog.images, |i| (&i.id, &i.name), accepts)
+        self.one(
+            &reference,
+            &self.catalog.images,
+            |i| (&i.id, &i.name),
+            accepts,
+        )
     }
 
     fn flavor(&self) -> Result<String, Problem> {
@@ -123,20 +156,34 @@ impl Resolver<'_> {
             return Err(self.unset("spec.flavor"));
         };
         let reference = Reference::new("spec.flavor", "flavor", name, Some(name));
-        self.one(&reference, flavors, |f| (&f.id, &f.name), |f| f.name == *name)
+        self.one(
+            &reference,
+            flavors,
+            |f| (&f.id, &f.name),
+            |f| f.name == *name,
+        )
     }
 
     fn server_group(&self) -> Result<Option<String>, Problem> {
         let Some(group) = &self.want.spec.server_group else {
             return Ok(None);
         };
-        let name = group.filter.as_ref().and_then(|filter| filter.name.as_deref());
+        let name = group
+            .filter
+            .as_ref()
+            .and_then(|filter| filter.name.as_deref());
         let reference = Reference::new("spec.serverGroup", "server group", group, name);
         let accepts = |found: &ServerGroup| match &group.id {
             Some(id) => found.id == *id,
             None => name.is_some_and(|name| found.name == name),
         };
-        self.one(&reference, &self.catalog.server_groups, |g| (&g.id, &g.name), accepts).map(Some)
+        self.one(
+            &reference,
+            &self.catalog.server_groups,
+            |g| (&g.id, &g.name),
+            accepts,
+        )
+        .map(Some)
     }
 
     fn port(&self, index: usize, port: &PortOpts) -> Result<ResolvedPortSpec, Problem> {
@@ -145,7 +192,12 @@ impl Resolver<'_> {
         let trunk = port.trunk.or(spec.trunk).filter(|trunk| *trunk);
         if trunk.is_some() {
             let way_out = "trunks are not supported; unset it here and on the machine";
-            return Err(problem(self.want, &format!("{field}.trunk"), "true", way_out));
+            return Err(problem(
+                self.want,
+                &format!("{field}.trunk"),
+                "true",
+                way_out,
+            ));
         }
         let (network_id, fixed_ips) = self.target(&field, port)?;
         Ok(ResolvedPortSpec {
@@ -169,7 +221,11 @@ impl Resolver<'_> {
     }
 
     /// Network and fixed addresses of a port. Without a network, that of its first subnet.
-    fn target(&self, field: &str, port: &PortOpts) -> Result<(String, Vec<ResolvedFixedIP>), Problem> {
+    fn target(
+        &self,
+        field: &str,
+        port: &PortOpts,
+    ) -> Result<(String, Vec<ResolvedFixedIP>), Problem> {
         let network = match &port.network {
             Some(network) => Some(self.network(&format!("{field}.network"), network)?),
             None => None,
@@ -194,14 +250,22 @@ impl Resolver<'_> {
     }
 
     fn network(&self, field: &str, param: &NetworkParam) -> Result<String, Problem> {
-        let name = param.filter.as_ref().and_then(|filter| filter.name.as_deref());
+        let name = param
+            .filter
+            .as_ref()
+            .and_then(|filter| filter.name.as_deref());
         let reference = Reference::new(field, "network", param, name);
         let accepts = |network: &Network| match (&param.id, &param.filter) {
             (Some(id), _) => network.id == *id,
             (None, Some(wanted)) => filter::network(wanted, network),
             (None, None) => false,
         };
-        self.one(&reference, &self.catalog.networks, |n| (&n.id, &n.name), accepts)
+        self.one(
+            &reference,
+            &self.catalog.networks,
+            |n| (&n.id, &n.name),
+            accepts,
+        )
     }
 
     fn subnet(
@@ -217,8 +281,16 @@ impl Resolver<'_> {
         Ok(self.catalog.subnets.iter().find(|subnet| subnet.id == id))
     }
 
-    fn subnet_id(&self, field: &str, param: &SubnetParam, network: Option<&str>) -> Result<String, Problem> {
-        let name = param.filter.as_ref().and_then(|filter| filter.name.as_deref());
+    fn subnet_id(
+        &self,
+        field: &str,
+        param: &SubnetParam,
+        network: Option<&str>,
+    ) -> Result<String, Problem> {
+        let name = param
+            .filter
+            .as_ref()
+            .and_then(|filter| filter.name.as_deref());
         let reference = Reference::new(field, "subnet", param, name);
         let accepts = |subnet: &Subnet| {
             network.is_none_or(|network| subnet.network_id == network)
@@ -228,7 +300,12 @@ impl Resolver<'_> {
                     (None, None) => false,
                 }
         };
-        self.one(&reference, &self.catalog.subnets, |s| (&s.id, &s.name), accepts)
+        self.one(
+            &reference,
+            &self.catalog.subnets,
+            |s| (&s.id, &s.name),
+            accepts,
+        )
     }
 
     /// The port's own groups, or else the server's; none when port security is off.
@@ -253,18 +330,28 @@ impl Resolver<'_> {
         Ok(ids)
     }
 
-    fn matching_groups(&self, field: &str, param: &SecurityGroupParam) -> Result<Vec<String>, Problem> {
+    fn matching_groups(
+        &self,
+        field: &str,
+        param: &SecurityGroupParam,
+    ) -> Result<Vec<String>, Problem> {
         let groups = &self.catalog.security_groups;
         if let Some(wanted) = &param.filter {
-            let found = groups.iter().filter(|group| filter::security_group(wanted, group));
+            let found = groups
+                .iter()
+                .filter(|group| filter::security_group(wanted, group));
             let ids: Vec<String> = found.map(|group| group.id.clone()).collect();
             if !ids.is_empty() {
                 return Ok(ids);
             }
         }
-        let name = param.filter.as_ref().and_then(|filter| filter.name.as_deref());
+        let name = param
+            .filter
+            .as_ref()
+            .and_then(|filter| filter.name.as_deref());
         let reference = Reference::new(field, "security group", param, name);
         let accepts = |group: &SecurityGroup| param.id.as_ref() == Some(&group.id);
-        self.one(&reference, groups, |g| (&g.id, &g.name), accepts).map(|id| vec![id])
+        self.one(&reference, groups, |g| (&g.id, &g.name), accepts)
+            .map(|id| vec![id])
     }
 }

@@ -7,7 +7,12 @@ use crate::machine::{Action, Ingress, Seen, Want, plan};
 use crate::step::Step;
 
 fn reason<'a>(want: &'a Want, type_: &str) -> (&'a str, &'a str) {
-    let condition = want.status.conditions.iter().find(|c| c.type_ == type_).expect("said");
+    let condition = want
+        .status
+        .conditions
+        .iter()
+        .find(|c| c.type_ == type_)
+        .expect("said");
     (condition.status.as_str(), condition.reason.as_str())
 }
 
@@ -16,11 +21,23 @@ fn it_waits_for_the_cluster_then_for_the_bootstrap_data() {
     let mut model = Model::new();
     let mut want = want(Ingress::None);
     (want.cluster.provisioned, want.bootstrap_secret) = (false, None);
-    assert!(matches!(reconcile(&mut model, &mut want, 9, true), Step::Wait(_)));
-    assert_eq!(reason(&want, "Ready"), ("False", "WaitingForClusterInfrastructure"));
+    assert!(matches!(
+        reconcile(&mut model, &mut want, 9, true),
+        Step::Wait(_)
+    ));
+    assert_eq!(
+        reason(&want, "Ready"),
+        ("False", "WaitingForClusterInfrastructure")
+    );
     want.cluster.provisioned = true;
-    assert!(matches!(reconcile(&mut model, &mut want, 9, true), Step::Wait(_)));
-    assert_eq!(reason(&want, "InstanceReady"), ("False", "WaitingForBootstrapData"));
+    assert!(matches!(
+        reconcile(&mut model, &mut want, 9, true),
+        Step::Wait(_)
+    ));
+    assert_eq!(
+        reason(&want, "InstanceReady"),
+        ("False", "WaitingForBootstrapData")
+    );
     assert_eq!(model.created, 0);
 }
 
@@ -28,7 +45,10 @@ fn it_waits_for_the_cluster_then_for_the_bootstrap_data() {
 fn the_server_object_is_the_one_capo_makes() {
     let mut model = Model::new();
     let mut want = want(Ingress::None);
-    want.spec.flavor = FlavorParam { id: Some("7".into()), filter: None };
+    want.spec.flavor = FlavorParam {
+        id: Some("7".into()),
+        filter: None,
+    };
     want.spec.tags = vec!["m".into(), "c".into()];
     want.watch_filter = Some("mine".into());
     reconcile(&mut model, &mut want, 9, true);
@@ -46,18 +66,30 @@ fn the_server_object_is_the_one_capo_makes() {
         "tags": ["m", "c"],
         "userDataRef": {"name": "m-bootstrap"},
     });
-    assert_eq!(serde_json::to_value(&server.spec).expect("serializes"), expected);
+    assert_eq!(
+        serde_json::to_value(&server.spec).expect("serializes"),
+        expected
+    );
 }
 
 #[test]
 fn ports_keep_what_they_say_themselves() {
-    let group = |id: &str| SecurityGroupParam { id: Some(id.into()), filter: None };
+    let group = |id: &str| SecurityGroupParam {
+        id: Some(id.into()),
+        filter: None,
+    };
     let mut model = Model::new();
     let mut want = want(Ingress::None);
     want.spec.security_groups = vec![group("extra")];
     want.spec.ports = vec![
-        PortOpts { security_groups: vec![group("own")], ..PortOpts::default() },
-        PortOpts { enable_port_security: Some(false), ..PortOpts::default() },
+        PortOpts {
+            security_groups: vec![group("own")],
+            ..PortOpts::default()
+        },
+        PortOpts {
+            enable_port_security: Some(false),
+            ..PortOpts::default()
+        },
         PortOpts::default(),
     ];
     reconcile(&mut model, &mut want, 9, true);
@@ -101,7 +133,13 @@ fn a_lost_server_is_said_and_the_machine_stays_provisioned() {
     });
     assert!(matches!(settle(&mut model, &mut want), Step::Blocked(_)));
     assert_eq!(reason(&want, "InstanceReady"), ("False", "InstanceDeleted"));
-    assert_eq!(want.status.initialization.as_ref().and_then(|i| i.provisioned), Some(true));
+    assert_eq!(
+        want.status
+            .initialization
+            .as_ref()
+            .and_then(|i| i.provisioned),
+        Some(true)
+    );
     // Not even the loss of the object leads to another server.
     model.server = None;
     assert!(matches!(settle(&mut model, &mut want), Step::Blocked(_)));
@@ -115,8 +153,14 @@ fn a_member_with_a_wrong_address_is_replaced() {
     settle(&mut model, &mut want);
     model.around.ports = vec![port("10.6.0.8")];
     assert_eq!(settle(&mut model, &mut want), Step::Done);
-    let mine = model.around.members.iter().filter(|member| member.id.starts_with("member"));
-    let addresses: Vec<_> = mine.map(|member| (member.address.as_str(), member.port)).collect();
+    let mine = model
+        .around
+        .members
+        .iter()
+        .filter(|member| member.id.starts_with("member"));
+    let addresses: Vec<_> = mine
+        .map(|member| (member.address.as_str(), member.port))
+        .collect();
     assert_eq!(addresses, [("10.6.0.8", 6443), ("10.6.0.8", 8132)]);
     assert_eq!(reason(&want, "APIServerIngressReady"), ("True", "Ready"));
 }
@@ -136,11 +180,20 @@ fn without_an_address_the_load_balancer_gets_no_member() {
 #[test]
 fn the_floating_ip_of_the_api_outlives_the_machine() {
     let mut model = Model::new();
-    let mut want = want(Ingress::FloatingIp { address: "192.0.2.1".into() });
+    let mut want = want(Ingress::FloatingIp {
+        address: "192.0.2.1".into(),
+    });
     settle(&mut model, &mut want);
     want.deleting = true;
-    let Step::Do(actions) = plan(&want, &model.seen(), NOW).step else { panic!("nothing to do") };
-    assert_eq!(actions, [Action::DisassociateFloatingIp { floating_ip: "fip".into() }]);
+    let Step::Do(actions) = plan(&want, &model.seen(), NOW).step else {
+        panic!("nothing to do")
+    };
+    assert_eq!(
+        actions,
+        [Action::DisassociateFloatingIp {
+            floating_ip: "fip".into()
+        }]
+    );
     assert_eq!(settle(&mut model, &mut want), Step::Done);
     assert_eq!(model.around.floating_ips.len(), 1);
 }
@@ -159,7 +212,10 @@ fn members_go_before_the_server() {
             _ => break,
         }
     }
-    assert_eq!(order, ["DeleteMember", "DeleteMember", "DeleteOpenStackServer"]);
+    assert_eq!(
+        order,
+        ["DeleteMember", "DeleteMember", "DeleteOpenStackServer"]
+    );
 }
 
 #[test]

@@ -7,9 +7,7 @@ use crds::openstack::v1beta2::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::machine::{
-    Action, Cluster, Group, Ingress, Network, Seen, SeenIngress, Want, plan,
-};
+use crate::machine::{Action, Cluster, Group, Ingress, Network, Seen, SeenIngress, Want, plan};
 use crate::names::{ClusterNames, Role};
 use crate::step::Step;
 use crate::world::{FixedIp, FloatingIp, LoadBalancer, Member, Pool, Port, State};
@@ -61,7 +59,10 @@ impl Model {
     }
 
     pub fn seen(&self) -> Seen {
-        Seen { server: self.server.clone(), ingress: Some(self.around.clone()) }
+        Seen {
+            server: self.server.clone(),
+            ingress: Some(self.around.clone()),
+        }
     }
 
     pub fn apply(&mut self, action: &Action) {
@@ -94,12 +95,22 @@ impl Model {
                 self.around.members.retain(|one| one.id != *member);
             }
             Action::AssociateFloatingIp { floating_ip, port } => {
-                for ip in self.around.floating_ips.iter_mut().filter(|ip| ip.id == *floating_ip) {
+                for ip in self
+                    .around
+                    .floating_ips
+                    .iter_mut()
+                    .filter(|ip| ip.id == *floating_ip)
+                {
                     ip.port_id = Some(port.clone());
                 }
             }
             Action::DisassociateFloatingIp { floating_ip } => {
-                for ip in self.around.floating_ips.iter_mut().filter(|ip| ip.id == *floating_ip) {
+                for ip in self
+                    .around
+                    .floating_ips
+                    .iter_mut()
+                    .filter(|ip| ip.id == *floating_ip)
+                {
                     ip.port_id = None;
                 }
             }
@@ -117,7 +128,9 @@ impl Model {
         for balancer in &mut self.around.load_balancers {
             balancer.state = State::Active;
         }
-        let Some(server) = &mut self.server else { return };
+        let Some(server) = &mut self.server else {
+            return;
+        };
         if server.metadata.deletion_timestamp.is_some() {
             self.server = None;
             self.around.ports.clear();
@@ -133,13 +146,18 @@ pub fn active() -> OpenStackServerStatus {
         ready: true,
         instance_id: Some("server".into()),
         instance_state: Some("ACTIVE".into()),
-        resources: Some(ServerResources { ports: vec![PortStatus { id: "port".into() }] }),
+        resources: Some(ServerResources {
+            ports: vec![PortStatus { id: "port".into() }],
+        }),
         ..OpenStackServerStatus::default()
     }
 }
 
 pub fn port(address: &str) -> Port {
-    let ip = |address: &str| FixedIp { subnet_id: "subnet".into(), ip_address: address.into() };
+    let ip = |address: &str| FixedIp {
+        subnet_id: "subnet".into(),
+        ip_address: address.into(),
+    };
     Port {
         id: "port".into(),
         network_id: "net".into(),
@@ -149,7 +167,11 @@ pub fn port(address: &str) -> Port {
 }
 
 pub fn behind_load_balancer() -> Ingress {
-    Ingress::LoadBalancer { id: "lb".into(), ports: PORTS.to_vec(), other_network: false }
+    Ingress::LoadBalancer {
+        id: "lb".into(),
+        ports: PORTS.to_vec(),
+        other_network: false,
+    }
 }
 
 pub fn want(ingress: Ingress) -> Want {
@@ -159,7 +181,11 @@ pub fn want(ingress: Ingress) -> Want {
         uid: "uid".into(),
         generation: Some(1),
         deleting: false,
-        role: if ingress == Ingress::None { Role::Worker } else { Role::ControlPlane },
+        role: if ingress == Ingress::None {
+            Role::Worker
+        } else {
+            Role::ControlPlane
+        },
         watch_filter: None,
         bootstrap_secret: Some("m-bootstrap".into()),
         failure_domain: Some("az1".into()),
@@ -170,9 +196,15 @@ pub fn want(ingress: Ingress) -> Want {
             names: ClusterNames::new("ns", "c"),
             provisioned: true,
             deleting: false,
-            identity_ref: OpenStackIdentityReference { name: "cloud".into(), ..Default::default() },
+            identity_ref: OpenStackIdentityReference {
+                name: "cloud".into(),
+                ..Default::default()
+            },
             tags: vec!["c".into()],
-            network: Some(Network { id: "net".into(), name: "nodes".into() }),
+            network: Some(Network {
+                id: "net".into(),
+                name: "nodes".into(),
+            }),
             subnets: Vec::new(),
             security_group: Some(Group { id: "sg".into() }),
             ingress,

@@ -8,7 +8,9 @@ fn ingresses() -> impl Strategy<Value = Ingress> {
     prop_oneof![
         Just(Ingress::None),
         Just(behind_load_balancer()),
-        Just(Ingress::FloatingIp { address: "192.0.2.1".into() }),
+        Just(Ingress::FloatingIp {
+            address: "192.0.2.1".into()
+        }),
     ]
 }
 

@@ -8,7 +8,10 @@ use jiff::Timestamp;
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn problem(want: &Want) -> Problem {
-    let seen = Seen { catalog: catalog(), ..Seen::default() };
+    let seen = Seen {
+        catalog: catalog(),
+        ..Seen::default()
+    };
     match plan(want, &seen, NOW).step {
         Step::Blocked(problem) => problem,
         other => panic!("not blocked: {other:?}"),
@@ -16,7 +19,12 @@ fn problem(want: &Want) -> Problem {
 }
 
 fn reason(want: &Want) -> (&str, &str) {
-    let condition = want.status.conditions.iter().find(|c| c.type_ == "InstanceReady").expect("said");
+    let condition = want
+        .status
+        .conditions
+        .iter()
+        .find(|c| c.type_ == "InstanceReady")
+        .expect("said");
     (condition.status.as_str(), condition.reason.as_str())
 }
 
@@ -35,37 +43,64 @@ fn unknown_flavor_image_and_network_say_what_would_be_right() {
         "OpenStackServer ns/m: spec.image = {\"filter\":{\"name\":\"ubunto\"}}: no such image: did you mean ubuntu?"
     );
     let mut network = want(&Shape::default());
-    let filter = NetworkFilter { name: Some("node".into()), ..NetworkFilter::default() };
-    network.spec.ports[0].network = Some(NetworkParam { id: None, filter: Some(filter) });
+    let filter = NetworkFilter {
+        name: Some("node".into()),
+        ..NetworkFilter::default()
+    };
+    network.spec.ports[0].network = Some(NetworkParam {
+        id: None,
+        filter: Some(filter),
+    });
     let problem = problem(&network);
-    assert_eq!((problem.reason.as_str(), problem.field.as_str()), ("DependencyFailed", "spec.ports[0].network"));
+    assert_eq!(
+        (problem.reason.as_str(), problem.field.as_str()),
+        ("DependencyFailed", "spec.ports[0].network")
+    );
     assert_eq!(problem.way_out, "no such network: did you mean nodes?");
 }
 
 #[test]
 fn an_ambiguous_image_is_refused() {
     let want = want(&Shape::default());
-    let mut seen = Seen { catalog: catalog(), ..Seen::default() };
+    let mut seen = Seen {
+        catalog: catalog(),
+        ..Seen::default()
+    };
     let mut twin = seen.catalog.images[0].clone();
     twin.id = "twin".into();
     seen.catalog.images.push(twin);
     let Step::Blocked(problem) = plan(&want, &seen, NOW).step else {
         panic!("not blocked");
     };
-    assert!(problem.way_out.starts_with("2 images match (image, twin"), "{problem}");
+    assert!(
+        problem.way_out.starts_with("2 images match (image, twin"),
+        "{problem}"
+    );
 }
 
 #[test]
 fn a_machine_takes_two_calls() {
     let mut model = Model::default();
     let mut want = want(&Shape::default());
-    let Step::Do(first) = reconcile(&mut model, &mut want, Fault::None) else { panic!("no port") };
+    let Step::Do(first) = reconcile(&mut model, &mut want, Fault::None) else {
+        panic!("no port")
+    };
     assert!(matches!(first.as_slice(), [Action::CreatePort(port)] if port.name == "m-0"));
-    let Step::Do(second) = reconcile(&mut model, &mut want, Fault::None) else { panic!("no server") };
-    let [Action::CreateServer(server)] = second.as_slice() else { panic!("{second:?}") };
-    assert_eq!((server.flavor_id.as_str(), server.image_id.as_deref()), ("f1", Some("image")));
+    let Step::Do(second) = reconcile(&mut model, &mut want, Fault::None) else {
+        panic!("no server")
+    };
+    let [Action::CreateServer(server)] = second.as_slice() else {
+        panic!("{second:?}")
+    };
+    assert_eq!(
+        (server.flavor_id.as_str(), server.image_id.as_deref()),
+        ("f1", Some("image"))
+    );
     assert_eq!(server.port_ids, [model.ports[0].id.clone()]);
-    assert!(matches!(reconcile(&mut model, &mut want, Fault::None), Step::Wait(_)));
+    assert!(matches!(
+        reconcile(&mut model, &mut want, Fault::None),
+        Step::Wait(_)
+    ));
     assert_eq!(reason(&want), ("False", "InstanceNotReady"));
     model.tick();
     assert_eq!(reconcile(&mut model, &mut want, Fault::None), Step::Done);
@@ -83,7 +118,10 @@ fn a_vanished_server_is_reported_and_not_made_again() {
     }
     assert!(matches!(settle(&mut model, &mut want), Step::Blocked(_)));
     assert!(model.servers.is_empty());
-    assert_eq!((reason(&want), want.status.ready), (("False", "InstanceDeleted"), false));
+    assert_eq!(
+        (reason(&want), want.status.ready),
+        (("False", "InstanceDeleted"), false)
+    );
     assert_eq!(want.status.instance_state.as_deref(), Some("DELETED"));
 }
 
@@ -102,9 +140,15 @@ fn states_of_nova_are_told_apart() {
         model.servers[0].status = state.into();
         model.servers[0].fault = Some("No valid host was found".into());
         settle(&mut model, &mut want);
-        assert_eq!((reason(&want), want.status.ready), ((status, why), state == "ACTIVE"));
+        assert_eq!(
+            (reason(&want), want.status.ready),
+            ((status, why), state == "ACTIVE")
+        );
         let message = &want.status.conditions[0].message;
-        assert!(state != "ERROR" || message.contains("No valid host"), "{message}");
+        assert!(
+            state != "ERROR" || message.contains("No valid host"),
+            "{message}"
+        );
     }
 }
 
@@ -118,7 +162,10 @@ fn a_server_of_capo_is_adopted_by_its_ports() {
     let id = model.servers[0].id.clone();
     want.status = Default::default();
     assert_eq!(settle(&mut model, &mut want), Step::Done);
-    assert_eq!((want.status.instance_id, model.servers.len()), (Some(id), 1));
+    assert_eq!(
+        (want.status.instance_id, model.servers.len()),
+        (Some(id), 1)
+    );
 }
 
 #[test]
@@ -151,7 +198,10 @@ fn a_vanished_port_is_made_once_and_its_new_id_recorded() {
     settle(&mut model, &mut want);
     assert_eq!(model.ports.len(), 1);
     assert_ne!(want.status.resources, old);
-    assert_eq!(want.status.resources.map(|r| r.ports[0].id.clone()), Some(model.ports[0].id.clone()));
+    assert_eq!(
+        want.status.resources.map(|r| r.ports[0].id.clone()),
+        Some(model.ports[0].id.clone())
+    );
 }
 
 fn plan_only(model: &Model, want: &mut Want) {
@@ -161,11 +211,19 @@ fn plan_only(model: &Model, want: &mut Want) {
 #[test]
 fn a_volume_of_another_size_is_named() {
     let mut model = Model::default();
-    let mut want = want(&Shape { root_volume: true, ..Shape::default() });
+    let mut want = want(&Shape {
+        root_volume: true,
+        ..Shape::default()
+    });
     reconcile(&mut model, &mut want, Fault::None);
     model.volumes[0].size_gib = 9;
-    let Step::Blocked(problem) = settle(&mut model, &mut want) else { panic!("not blocked") };
-    assert_eq!((problem.field.as_str(), problem.value.as_str()), ("spec.rootVolume.sizeGiB", "5"));
+    let Step::Blocked(problem) = settle(&mut model, &mut want) else {
+        panic!("not blocked")
+    };
+    assert_eq!(
+        (problem.field.as_str(), problem.value.as_str()),
+        ("spec.rootVolume.sizeGiB", "5")
+    );
 }
 
 #[test]
@@ -174,7 +232,11 @@ fn a_recorded_port_goes_even_when_it_was_renamed() {
     let mut want = want(&Shape::default());
     settle(&mut model, &mut want);
     model.ports[0].name = "renamed".into();
-    model.ports.push(Port { id: "stray".into(), name: "renamed".into(), ..Port::default() });
+    model.ports.push(Port {
+        id: "stray".into(),
+        name: "renamed".into(),
+        ..Port::default()
+    });
     model.foreign.push("stray".into());
     want.deleting = true;
     settle(&mut model, &mut want);

@@ -96,14 +96,30 @@ impl Model {
                 used.push(id.clone());
             }
         }
-        assert!(self.volumes.iter().filter(|v| used.contains(&v.id)).all(|v| v.state == State::Active));
+        assert!(
+            self.volumes
+                .iter()
+                .filter(|v| used.contains(&v.id))
+                .all(|v| v.state == State::Active)
+        );
         // Nova refuses ports and volumes that are in use, if only when it builds.
-        let taken = self.ports.iter().any(|p| new.port_ids.contains(&p.id) && !p.device_id.is_empty());
+        let taken = self
+            .ports
+            .iter()
+            .any(|p| new.port_ids.contains(&p.id) && !p.device_id.is_empty());
         if !taken {
-            for port in self.ports.iter_mut().filter(|port| new.port_ids.contains(&port.id)) {
+            for port in self
+                .ports
+                .iter_mut()
+                .filter(|port| new.port_ids.contains(&port.id))
+            {
                 port.device_id.clone_from(&id);
             }
-            for volume in self.volumes.iter_mut().filter(|volume| used.contains(&volume.id)) {
+            for volume in self
+                .volumes
+                .iter_mut()
+                .filter(|volume| used.contains(&volume.id))
+            {
                 volume.attached_server_ids = vec![id.clone()];
                 volume.status = "in-use".into();
             }
@@ -118,20 +134,36 @@ impl Model {
     }
 
     fn check(&self, id: &str) {
-        assert!(!self.foreign.iter().any(|foreign| foreign == id), "{id} is not ours");
+        assert!(
+            !self.foreign.iter().any(|foreign| foreign == id),
+            "{id} is not ours"
+        );
     }
 
     /// Whatever the cloud works on comes to its end.
     pub fn tick(&mut self) {
-        let gone: Vec<String> =
-            self.servers.iter().filter(|server| server.deleting).map(|server| server.id.clone()).collect();
+        let gone: Vec<String> = self
+            .servers
+            .iter()
+            .filter(|server| server.deleting)
+            .map(|server| server.id.clone())
+            .collect();
         self.servers.retain(|server| !server.deleting);
-        for port in self.ports.iter_mut().filter(|port| gone.contains(&port.device_id)) {
+        for port in self
+            .ports
+            .iter_mut()
+            .filter(|port| gone.contains(&port.device_id))
+        {
             port.device_id.clear();
         }
-        self.volumes.retain(|volume| volume.state != State::Deleting);
+        self.volumes
+            .retain(|volume| volume.state != State::Deleting);
         for volume in &mut self.volumes {
-            if volume.attached_server_ids.iter().any(|id| gone.contains(id)) {
+            if volume
+                .attached_server_ids
+                .iter()
+                .any(|id| gone.contains(id))
+            {
                 volume.attached_server_ids.clear();
                 volume.state = State::Deleting;
                 volume.status = "deleting".into();
@@ -139,19 +171,28 @@ impl Model {
                 (volume.state, volume.status) = (State::Active, "available".into());
             }
         }
-        for server in self.servers.iter_mut().filter(|server| server.status == "BUILD") {
+        for server in self
+            .servers
+            .iter_mut()
+            .filter(|server| server.status == "BUILD")
+        {
             server.status = "ACTIVE".into();
         }
     }
 
     pub fn ours<'a, T>(&self, all: &'a [T], id: impl Fn(&T) -> &String) -> Vec<&'a T> {
-        all.iter().filter(|one| !self.foreign.contains(id(one))).collect()
+        all.iter()
+            .filter(|one| !self.foreign.contains(id(one)))
+            .collect()
     }
 
     /// Things of somebody else that look like ours, but for what tells them apart.
     pub fn add_lookalikes(&mut self) {
         let server = self.id("foreign");
-        let ports = [("other", "net", server.as_str()), (DESCRIPTION, "net-2", "")];
+        let ports = [
+            ("other", "net", server.as_str()),
+            (DESCRIPTION, "net-2", ""),
+        ];
         for (description, network, device) in ports {
             let id = self.id("foreign");
             self.foreign.push(id.clone());
@@ -165,12 +206,20 @@ impl Model {
             });
         }
         let volume = self.id("foreign");
-        self.volumes.push(Volume { id: volume.clone(), name: "m-root".into(), size_gib: 5, ..Volume::default() });
+        self.volumes.push(Volume {
+            id: volume.clone(),
+            name: "m-root".into(),
+            size_gib: 5,
+            ..Volume::default()
+        });
         self.servers.push(Server {
             id: server.clone(),
             name: "m".into(),
             status: "ACTIVE".into(),
-            metadata: vec![(crate::server::CLUSTER_METADATA_KEY.into(), "elsewhere/c".into())],
+            metadata: vec![(
+                crate::server::CLUSTER_METADATA_KEY.into(),
+                "elsewhere/c".into(),
+            )],
             ..Server::default()
         });
         self.foreign.extend([server, volume]);
@@ -181,13 +230,35 @@ const DESCRIPTION: &str = "Created by cluster-api-provider-openstack cluster c";
 
 pub fn catalog() -> Catalog {
     let named = |id: &str, name: &str| (id.to_string(), name.to_string());
-    let network = |(id, name)| Network { id, name, ..Network::default() };
-    let flavor = |(id, name)| Flavor { id, name, ..Flavor::default() };
+    let network = |(id, name)| Network {
+        id,
+        name,
+        ..Network::default()
+    };
+    let flavor = |(id, name)| Flavor {
+        id,
+        name,
+        ..Flavor::default()
+    };
     Catalog {
-        images: vec![Image { id: "image".into(), name: "ubuntu".into(), ..Image::default() }],
-        flavors: vec![flavor(named("f1", "SCS-2V-4")), flavor(named("f2", "SCS-4V-8"))],
-        networks: vec![network(named("net", "nodes")), network(named("net-2", "storage"))],
-        security_groups: vec![SecurityGroup { id: "sg".into(), name: "workers".into(), ..SecurityGroup::default() }],
+        images: vec![Image {
+            id: "image".into(),
+            name: "ubuntu".into(),
+            ..Image::default()
+        }],
+        flavors: vec![
+            flavor(named("f1", "SCS-2V-4")),
+            flavor(named("f2", "SCS-4V-8")),
+        ],
+        networks: vec![
+            network(named("net", "nodes")),
+            network(named("net-2", "storage")),
+        ],
+        security_groups: vec![SecurityGroup {
+            id: "sg".into(),
+            name: "workers".into(),
+            ..SecurityGroup::default()
+        }],
         ..Catalog::default()
     }
 }
@@ -203,15 +274,24 @@ pub struct Shape {
 
 pub fn want(shape: &Shape) -> Want {
     let port = |index: usize| PortOpts {
-        network: Some(NetworkParam { id: Some("net".into()), filter: None }),
+        network: Some(NetworkParam {
+            id: Some("net".into()),
+            filter: None,
+        }),
         name_suffix: (index == 1).then(|| "second".to_string()),
-        security_groups: vec![SecurityGroupParam { id: Some("sg".into()), filter: None }],
+        security_groups: vec![SecurityGroupParam {
+            id: Some("sg".into()),
+            filter: None,
+        }],
         ..PortOpts::default()
     };
     let data = AdditionalBlockDevice {
         name: "data".into(),
         size_gib: 7,
-        storage: BlockDeviceStorage { type_: BlockDeviceType::Volume, volume: None },
+        storage: BlockDeviceStorage {
+            type_: BlockDeviceType::Volume,
+            volume: None,
+        },
     };
     Want {
         namespace: "ns".into(),
@@ -222,13 +302,27 @@ pub fn want(shape: &Shape) -> Want {
         spec: OpenStackServerSpec {
             flavor: Some("SCS-2V-4".into()),
             image: ImageParam {
-                filter: Some(ImageFilter { name: Some("ubuntu".into()), tags: vec![] }),
+                filter: Some(ImageFilter {
+                    name: Some("ubuntu".into()),
+                    tags: vec![],
+                }),
                 ..ImageParam::default()
             },
             ports: (0..shape.ports.max(1)).map(port).collect(),
-            tags: if shape.tagged { vec!["t".into()] } else { vec![] },
-            root_volume: shape.root_volume.then(|| RootVolume { size_gib: 5, ..RootVolume::default() }),
-            additional_block_devices: if shape.data_volume { vec![data] } else { vec![] },
+            tags: if shape.tagged {
+                vec!["t".into()]
+            } else {
+                vec![]
+            },
+            root_volume: shape.root_volume.then(|| RootVolume {
+                size_gib: 5,
+                ..RootVolume::default()
+            }),
+            additional_block_devices: if shape.data_volume {
+                vec![data]
+            } else {
+                vec![]
+            },
             ..OpenStackServerSpec::default()
         },
         status: OpenStackServerStatus::default(),
@@ -252,7 +346,11 @@ pub fn reconcile(model: &mut Model, want: &mut Want, fault: Fault) -> Step<Actio
     let decision = plan(want, &model.seen(), Timestamp::UNIX_EPOCH);
     if let Step::Do(actions) = &decision.step {
         assert!(!actions.is_empty());
-        let most = if let Fault::Crash(most) = fault { most } else { usize::MAX };
+        let most = if let Fault::Crash(most) = fault {
+            most
+        } else {
+            usize::MAX
+        };
         for action in actions.iter().take(most) {
             model.apply(action);
         }

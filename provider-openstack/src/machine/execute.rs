@@ -1,0 +1,126 @@
+//! What a plan asks for, done.
+
+use cloud::View;
+use cloud::loadbalancer::MemberCreate;
+use crds::openstack::v1alpha1::OpenStackServer;
+use crds::openstack::v1beta2::OpenStackMachine;
+use futures::future::join_all;
+use kube::api::{DeleteParams, PostParams};
+use kube::{Api, ResourceExt};
+use plan::machine::{Action, NewMember};
+use runtime::apply::FIELD_MANAGER;
+
+use super::Machines;
+use crate::Error;
+use crate::told::Told;
+
+/// An action that was refused.
+pub struct Refused {
+    pub action: Action,
+    pub error: Error,
+}
+
+impl Machines {
+    /// Does all of `actions`, also when some fail, and tells of each with an event.
+    ///
+    /// # Errors
+    /// The first action that was refused.
+    pub async fn execute(
+        &self,
+        object: &OpenStackMachine,
+        view: Option<&View>,
+        actions: &[Action],
+    ) -> Result<(), Box<Refused>> {
+        let results = join_all(actions.iter().map(|action| async move {
+            let result = self.one(object, view, action).await;
+            let told = Told {
+                verb: action.name(),
+                action: action.to_string(),
+            };
+            told.on(&self.context, object, result.as_ref().err()).await;
+            result.map_err(|error| {
+                Box::new(Refused {
+                    action: action.clone(),
+                    error,
+                })
+            })
+        }));
+        results.await.into_iter().collect()
+    }
+
+    async fn one(
+        &self,
+        object: &OpenStackMachine,
+        view: Option<&View>,
+        action: &Action,
+    ) -> Result<(), Error> {
+        let servers = Api::<OpenStackServer>::namespaced(
+            self.context.client.clone(),
+            &object.namespace().unwrap_or_default(),
+        );
+        match action {
+            Action::CreateServerObject(new) => create(&servers, new).await?,
+            Action::DeleteServerObject { name } => delete(&servers, name).await?,
+            in_cloud => {
+                // The plan asks for these only when it has seen the cloud.
+                if let Some(view) = view {
+                    let done = call(view, in_cloud).await;
+                    done.map_err(|source| Error::Execute {
+                        action: action.to_string(),
+                        source,
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An object that is there already is as good: nobody else makes one of this name.
+async fn create(servers: &Api<OpenStackServer>, new: &OpenStackServer) -> Result<(), kube::Error> {
+    let params = PostParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PostParams::default()
+    };
+    match servers.create(&params, new).await {
+        Err(kube::Error::Api(refused)) if refused.reason == "AlreadyExists" => Ok(()),
+        result => result.map(drop),
+    }
+}
+
+async fn delete(servers: &Api<OpenStackServer>, name: &str) -> Result<(), kube::Error> {
+    match servers.delete(name, &DeleteParams::default()).await {
+        Err(kube::Error::Api(refused)) if refused.code == 404 => Ok(()),
+        result => result.map(drop),
+    }
+}
+
+async fn call(view: &View, action: &Action) -> cloud::Result<()> {
+    let (balancing, network) = (view.cloud().load_balancer(), view.cloud().network());
+    match action {
+        Action::CreateMember(new) => balancing
+            .create_member(&new.pool, &member(new))
+            .await
+            .map(drop),
+        Action::DeleteMember { pool, member, .. } => balancing.delete_member(pool, member).await,
+        Action::AssociateFloatingIp { floating_ip, port } => network
+            .associate_floating_ip(floating_ip, Some(port))
+            .await
+            .map(drop),
+        Action::DisassociateFloatingIp { floating_ip } => network
+            .associate_floating_ip(floating_ip, None)
+            .await
+            .map(drop),
+        Action::CreateServerObject(_) | Action::DeleteServerObject { .. } => Ok(()),
+    }
+}
+
+fn member(new: &NewMember) -> MemberCreate {
+    MemberCreate {
+        name: new.name.clone(),
+        address: new.address.clone(),
+        protocol_port: i32::from(new.port),
+        subnet_id: new.subnet.clone(),
+        tags: new.tags.clone(),
+    }
+}

@@ -1,0 +1,103 @@
+//! The controller of `OpenStackMachine`: the object behind a `Machine` of Cluster API.
+
+mod execute;
+mod observe;
+mod owner;
+mod publish;
+
+use std::sync::Arc;
+
+use crds::capi;
+use crds::openstack::names::MACHINE_FINALIZER;
+use crds::openstack::v1alpha1::OpenStackServer;
+use crds::openstack::v1beta2::{OpenStackCluster, OpenStackMachine};
+use jiff::Timestamp;
+use kube::{Api, ResourceExt};
+use plan::machine::plan;
+use plan::step::Step;
+use runtime::controller::Cached;
+use runtime::{Key, Kit, Loop, Requeue, finalizer};
+
+use crate::pause::Unpaused;
+use crate::wake::{Waiter, Wakes};
+use crate::{Context, Error};
+
+/// What the controller works with.
+struct Machines {
+    context: Arc<Context>,
+    machines: Cached<capi::Machine>,
+    clusters: Cached<capi::Cluster>,
+    infrastructures: Cached<OpenStackCluster>,
+    servers: Cached<OpenStackServer>,
+}
+
+/// Runs the controller until the process is asked to stop.
+pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
+    let controller = Loop::<OpenStackMachine>::new(kit, "openstackmachine").wakes(woken);
+    let objects = controller.objects();
+    let (controller, machines) = controller.watches(owner::object_of);
+    let (controller, servers) = controller.owns::<OpenStackServer>();
+    let (all, unpaused) = (objects.clone(), Unpaused::default());
+    let (controller, clusters) =
+        controller.watches(move |cluster: &capi::Cluster| unpaused.members(cluster, &all));
+    let (controller, infrastructures) =
+        controller.watches(move |cluster: &OpenStackCluster| owner::waiting_for(cluster, &objects));
+    let machines = Machines {
+        context,
+        machines,
+        clusters,
+        infrastructures,
+        servers,
+    };
+    controller.run(Arc::new(machines), reconcile).await;
+}
+
+async fn reconcile(
+    object: Arc<OpenStackMachine>,
+    machines: Arc<Machines>,
+) -> Result<Requeue, Error> {
+    let (context, key) = (&machines.context, Key::of(&*object));
+    let api = Api::namespaced(context.client.clone(), &key.namespace);
+    let deleting = object.metadata.deletion_timestamp.is_some();
+    if deleting
+        && !object
+            .finalizers()
+            .iter()
+            .any(|have| have == MACHINE_FINALIZER)
+    {
+        return Ok(Requeue::OnChange);
+    }
+    let Some(want) = machines.want(&object, &key).await? else {
+        return Ok(Requeue::OnChange);
+    };
+    if !deleting && finalizer::ensure(&api, &*object, MACHINE_FINALIZER).await? {
+        return Ok(Requeue::OnChange);
+    }
+    let seen = match machines.observe(&want, &key).await {
+        Ok(seen) => seen,
+        Err(error) => return publish::unobserved(&api, &object, error).await,
+    };
+    let decision = plan(&want, &seen.plan, Timestamp::now());
+    let done = match &decision.step {
+        Step::Do(actions) => machines.execute(&object, seen.view(), actions).await,
+        _ => Ok(()),
+    };
+    publish::status(
+        &api,
+        &object,
+        decision.status,
+        done.as_ref().err().map(Box::as_ref),
+    )
+    .await?;
+    done.map_err(|refused| refused.error)?;
+    if deleting && decision.step == Step::Done {
+        finalizer::remove(&api, &*object, MACHINE_FINALIZER).await?;
+        context.clouds.forget(&Waiter::Machine.key(&key));
+        return Ok(Requeue::OnChange);
+    }
+    Ok(observe::requeue(
+        &seen,
+        &Waiter::Machine.key(&key),
+        &decision.step,
+    ))
+}

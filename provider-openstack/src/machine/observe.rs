@@ -1,0 +1,129 @@
+//! What exists around a machine: its server object, and for a control plane node what API traffic
+//! goes through. A worker needs no cloud.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloud::view::Tables;
+use cloud::{Kind, View};
+use crds::openstack::v1alpha1::OpenStackServer;
+use plan::machine::{Action, Ingress, Seen, SeenIngress, Want};
+use plan::step::Step;
+use runtime::backoff::jittered;
+use runtime::{Key, Requeue};
+
+use super::Machines;
+use crate::{Error, world};
+
+/// Nothing of what is awaited happened for this long: look anyway.
+const AT_LAST: Duration = Duration::from_secs(300);
+
+/// What was observed.
+pub struct Observed {
+    pub plan: Seen,
+    cloud: Option<(View, Arc<Tables>)>,
+}
+
+impl Observed {
+    /// The project, when the machine needs it.
+    pub fn view(&self) -> Option<&View> {
+        self.cloud.as_ref().map(|(view, _)| view)
+    }
+}
+
+impl Machines {
+    /// Looks at the machine's server object and, if it is needed, at the cloud.
+    pub async fn observe(&self, want: &Want, key: &Key) -> Result<Observed, Error> {
+        let server = self.find(&self.servers, key).await?;
+        let active = server
+            .as_ref()
+            .and_then(|server| server.status.as_ref())
+            .is_some_and(|status| status.ready);
+        if !want.needs_ingress() || !(active || want.deleting) {
+            return Ok(Observed {
+                plan: Seen {
+                    server,
+                    ingress: None,
+                },
+                cloud: None,
+            });
+        }
+        let identity = want
+            .spec
+            .identity_ref
+            .as_ref()
+            .unwrap_or(&want.cluster.identity_ref);
+        let view = self.context.view(&want.namespace, identity).await?;
+        let kinds: &[Kind] = match want.cluster.ingress {
+            Ingress::FloatingIp { .. } => &[Kind::Ports, Kind::FloatingIps],
+            _ => &[Kind::Ports, Kind::LoadBalancers, Kind::Pools],
+        };
+        let tables = view.snapshot(kinds).await?;
+        let ingress = Some(ingress(&tables, want, server.as_ref()));
+        Ok(Observed {
+            plan: Seen { server, ingress },
+            cloud: Some((view, tables)),
+        })
+    }
+}
+
+fn ingress(tables: &Tables, want: &Want, server: Option<&OpenStackServer>) -> SeenIngress {
+    let resources = server.and_then(|server| server.status.as_ref()?.resources.as_ref());
+    let ids = resources.into_iter().flat_map(|resources| &resources.ports);
+    let mut seen = SeenIngress {
+        ports: ids
+            .filter_map(|port| tables.ports.get(&port.id))
+            .map(world::port)
+            .collect(),
+        ..SeenIngress::default()
+    };
+    match &want.cluster.ingress {
+        Ingress::None => {}
+        Ingress::FloatingIp { .. } => {
+            seen.floating_ips = tables.floating_ips.iter().map(world::floating_ip).collect();
+        }
+        Ingress::LoadBalancer { id, .. } => {
+            let pools = || {
+                tables
+                    .pools
+                    .iter()
+                    .filter(|pool| pool.loadbalancers.iter().any(|of| of.id == *id))
+            };
+            seen.load_balancers = tables
+                .load_balancers
+                .get(id)
+                .map(world::load_balancer)
+                .into_iter()
+                .collect();
+            seen.pools = pools().map(world::pool).collect();
+            seen.members = pools().flat_map(world::members).collect();
+        }
+    }
+    seen
+}
+
+/// Tells the view what the object waits for, and the controller when to come back.
+pub fn requeue(seen: &Observed, key: &str, step: &Step<Action>) -> Requeue {
+    if let (Some((view, tables)), Some(around)) = (&seen.cloud, &seen.plan.ingress) {
+        let balancers = around.load_balancers.iter().map(|balancer| &balancer.id);
+        let pools = around.pools.iter().map(|pool| &pool.id);
+        let addresses = around.floating_ips.iter().map(|ip| &ip.id);
+        let mut follows: BTreeSet<String> =
+            balancers.chain(pools).chain(addresses).cloned().collect();
+        match step {
+            Step::Wait(waiting) if !waiting.on.is_empty() => {
+                follows.extend(waiting.on.iter().map(|awaited| awaited.id.clone()));
+                // A load balancer is pending as long as one of its members is.
+                view.expect(key, &[Kind::LoadBalancers, Kind::Pools]);
+            }
+            _ => view.settled(key),
+        }
+        view.follow(key, follows, tables);
+    }
+    match step {
+        Step::Do(_) => Requeue::After(Duration::ZERO),
+        Step::Wait(waiting) if !waiting.on.is_empty() => Requeue::After(jittered(AT_LAST)),
+        Step::Wait(_) | Step::Done | Step::Blocked(_) => Requeue::OnChange,
+    }
+}

@@ -1,0 +1,106 @@
+//! The objects around a machine: `Machine`, `Cluster` and `OpenStackCluster`.
+
+use crds::capi;
+use crds::openstack::names::GROUP;
+use crds::openstack::v1beta2::{OpenStackCluster, OpenStackMachine};
+use kube::{Api, ResourceExt};
+use plan::machine::Want;
+use runtime::Key;
+use runtime::controller::{Cached, Object};
+
+use super::Machines;
+use crate::{Error, pause};
+
+/// The object that stands for the server of a `Machine`.
+pub fn object_of(machine: &capi::Machine) -> Option<Key> {
+    let reference = &machine.spec.infrastructure_ref;
+    let ours = reference.kind == "OpenStackMachine" && reference.group() == GROUP;
+    ours.then(|| Key::new(machine.namespace().unwrap_or_default(), &reference.name))
+}
+
+/// The machines of a cluster that are not provisioned yet: they may wait for it.
+pub fn waiting_for(cluster: &OpenStackCluster, objects: &Cached<OpenStackMachine>) -> Vec<Key> {
+    let Some(name) =
+        capi::cluster_name(&cluster.metadata).or(capi::owner_cluster_name(&cluster.metadata))
+    else {
+        return Vec::new();
+    };
+    let key = Key::new(cluster.namespace().unwrap_or_default(), name);
+    pause::members(&key, objects, |machine| {
+        let initialization = machine
+            .status
+            .as_ref()
+            .and_then(|status| status.initialization.as_ref());
+        initialization.and_then(|initialization| initialization.provisioned) != Some(true)
+    })
+}
+
+impl Machines {
+    /// What is wanted of the machine; `None` while that is not known, or nobody is to touch it.
+    pub async fn want(&self, object: &OpenStackMachine, key: &Key) -> Result<Option<Want>, Error> {
+        let deleting = object.metadata.deletion_timestamp.is_some();
+        let beside = |name: &str| Key::new(&key.namespace, name);
+        let machine = match capi::owner_machine(&object.metadata) {
+            Some(owner) => self.find(&self.machines, &beside(owner)).await?,
+            None => None,
+        };
+        let name = machine
+            .as_ref()
+            .map(|machine| machine.spec.cluster_name.as_str());
+        let name = name
+            .or(capi::cluster_name(&object.metadata))
+            .unwrap_or_default()
+            .to_owned();
+        let cluster = self.find(&self.clusters, &beside(&name)).await?;
+        if capi::is_paused(cluster.as_ref(), &object.metadata) {
+            return Ok(None);
+        }
+        let reference = cluster
+            .as_ref()
+            .and_then(|cluster| cluster.spec.infrastructure_ref.as_ref());
+        let infrastructure = match reference {
+            Some(reference) => {
+                self.find(&self.infrastructures, &beside(&reference.name))
+                    .await?
+            }
+            None => None,
+        };
+        Ok(match (machine, cluster, infrastructure) {
+            (Some(machine), Some(cluster), Some(infrastructure)) => {
+                Some(Want::new(object, &machine, &cluster, &infrastructure))
+            }
+            // Whoever removed the owners by force still wants the machine to go.
+            (machine, cluster, infrastructure) if deleting => {
+                let mut cluster = cluster.unwrap_or_default();
+                cluster.metadata.name.get_or_insert(name);
+                cluster
+                    .metadata
+                    .namespace
+                    .get_or_insert_with(|| key.namespace.clone());
+                let (machine, infrastructure) = (
+                    machine.unwrap_or_default(),
+                    infrastructure.unwrap_or_default(),
+                );
+                Some(Want::new(object, &machine, &cluster, &infrastructure))
+            }
+            _ => None,
+        })
+    }
+
+    /// The object as last seen; one that was not seen is asked for, because the watch may only not
+    /// have got that far.
+    pub async fn find<K: Object + 'static>(
+        &self,
+        cached: &Cached<K>,
+        key: &Key,
+    ) -> Result<Option<K>, Error> {
+        if key.name.is_empty() {
+            return Ok(None);
+        }
+        if let Some(found) = cached.get(key) {
+            return Ok(Some(found));
+        }
+        let api: Api<K> = Api::namespaced(self.context.client.clone(), &key.namespace);
+        Ok(api.get_opt(&key.name).await?)
+    }
+}

@@ -1,0 +1,232 @@
+//! What a plan asks for, done: one call for each action, side by side.
+
+use cloud::block_storage::VolumeCreate;
+use cloud::compute::{ServerCreate, ServerPort};
+use cloud::network::{AddressPair, FixedIp, PortCreate, TAGS, TAGS_IN_BULK_PORTS};
+use cloud::{Kind, View};
+use crds::openstack::v1alpha1::OpenStackServer;
+use crds::openstack::v1beta2::{BindingProfile, ResolvedPortSpec};
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, ResourceExt};
+use plan::server::{Action, BlockDevice, NewServer, NewVolume, Source};
+use serde_json::{Value, json};
+
+use crate::told::Told;
+use crate::{Context, Error};
+
+/// Key of the Secret with the user data.
+const USER_DATA: &str = "value";
+
+/// An action that was refused.
+pub struct Refused {
+    pub action: Action,
+    pub error: Error,
+}
+
+/// Does all of `actions`, also when some fail, and tells of each with an event.
+///
+/// # Errors
+/// The first action that was refused.
+pub async fn all(
+    context: &Context,
+    server: &OpenStackServer,
+    view: &View,
+    actions: &[Action],
+) -> Result<(), Box<Refused>> {
+    let results = join_all(actions.iter().map(|action| async move {
+        let result = one(context, server, view, action).await;
+        let tell = Told {
+            verb: action.name(),
+            action: action.to_string(),
+        };
+        tell.on(context, server, result.as_ref().err()).await;
+        result.map_err(|error| {
+            Box::new(Refused {
+                action: action.clone(),
+                error,
+            })
+        })
+    }));
+    results.await.into_iter().collect()
+}
+
+async fn one(
+    context: &Context,
+    server: &OpenStackServer,
+    view: &View,
+    action: &Action,
+) -> Result<(), Error> {
+    let cloud = view.cloud();
+    let result = match action {
+        Action::CreatePort(new) => create_port(view, new).await,
+        Action::TagPort { id, tags } => cloud.network().set_tags(Kind::Ports, id, tags).await,
+        Action::DeletePort(id) => cloud.network().delete_port(id).await,
+        Action::CreateVolume(new) => cloud
+            .block_storage()
+            .create_volume(&volume(new))
+            .await
+            .map(drop),
+        Action::DeleteVolume(id) => cloud.block_storage().delete_volume(id).await,
+        Action::CreateServer(new) => {
+            let user_data = user_data(context, server, new).await?;
+            let create = server_create(new);
+            let create = match &user_data {
+                Some(user_data) => create.with_user_data(user_data),
+                None => create,
+            };
+            cloud.compute().create_server(&create).await.map(drop)
+        }
+        Action::DeleteServer(id) => cloud.compute().delete_server(id).await,
+    };
+    result.map_err(|source| Error::Execute {
+        action: action.to_string(),
+        source,
+    })
+}
+
+/// One call where the cloud takes tags along, else two; what a crash between them leaves undone is
+/// found by the next plan.
+async fn create_port(view: &View, new: &ResolvedPortSpec) -> cloud::Result<()> {
+    let network = view.cloud().network();
+    let mut create = port(new);
+    if new.tags.is_empty() {
+        return network.create_port(&create).await.map(drop);
+    }
+    if view.has_extension(TAGS_IN_BULK_PORTS).await? {
+        create.tags.clone_from(&new.tags);
+        return network.create_ports(&[create]).await.map(drop);
+    }
+    let created = network.create_port(&create).await?;
+    if view.has_extension(TAGS).await? {
+        network
+            .set_tags(Kind::Ports, &created.id, &new.tags)
+            .await?;
+    }
+    Ok(())
+}
+
+fn port(new: &ResolvedPortSpec) -> PortCreate {
+    let secure = new.enable_port_security != Some(false);
+    let fixed_ips = new.fixed_ips.iter().map(|ip| FixedIp {
+        subnet_id: ip.subnet.clone().unwrap_or_default(),
+        ip_address: ip.ip_address.clone().unwrap_or_default(),
+    });
+    // Neutron refuses pairs on a port without port security.
+    let pairs = new
+        .allowed_address_pairs
+        .iter()
+        .filter(|_| secure)
+        .map(|pair| AddressPair {
+            ip_address: pair.ip_address.clone(),
+            mac_address: pair.mac_address.clone(),
+        });
+    let groups = Some(new.security_groups.clone()).filter(|groups| !groups.is_empty() || !secure);
+    let values = new.value_specs.iter();
+    PortCreate {
+        name: new.name.clone(),
+        description: new.description.clone().unwrap_or_default(),
+        network_id: new.network_id.clone(),
+        admin_state_up: new.admin_state_up,
+        fixed_ips: fixed_ips.collect(),
+        security_groups: groups,
+        allowed_address_pairs: pairs.collect(),
+        mac_address: new.mac_address.clone(),
+        port_security_enabled: new.enable_port_security,
+        propagate_uplink_status: new.propagate_uplink_status,
+        vnic_type: new.vnic_type.clone(),
+        host_id: new.host_id.clone(),
+        profile: new.profile.as_ref().and_then(binding_profile),
+        tags: Vec::new(),
+        value_specs: values
+            .map(|spec| (spec.key.clone(), Value::from(spec.value.clone())))
+            .collect(),
+    }
+}
+
+/// `None` unless something is switched on: most clouds allow administrators only to set it.
+fn binding_profile(profile: &BindingProfile) -> Option<Value> {
+    let mut value = serde_json::Map::new();
+    if profile.ovs_hw_offload == Some(true) {
+        value.insert("capabilities".to_owned(), json!(["switchdev"]));
+    }
+    if profile.trusted_vf == Some(true) {
+        value.insert("trusted".to_owned(), json!(true));
+    }
+    (!value.is_empty()).then_some(Value::Object(value))
+}
+
+fn volume(new: &NewVolume) -> VolumeCreate {
+    VolumeCreate {
+        name: new.name.clone(),
+        description: new.description.clone(),
+        size: new.size_gib,
+        availability_zone: new.availability_zone.clone(),
+        volume_type: new.volume_type.clone(),
+        image_id: new.image_id.clone(),
+        ..VolumeCreate::default()
+    }
+}
+
+fn server_create(new: &NewServer) -> ServerCreate {
+    let mut hints: serde_json::Map<String, Value> = new.hints.iter().cloned().collect();
+    if let Some(group) = &new.server_group_id {
+        hints.insert("group".to_owned(), json!(group));
+    }
+    ServerCreate {
+        name: new.name.clone(),
+        flavor_id: new.flavor_id.clone(),
+        image_id: new.image_id.clone(),
+        networks: new
+            .port_ids
+            .iter()
+            .map(|port| ServerPort { port: port.clone() })
+            .collect(),
+        key_name: Some(new.key_name.clone()).filter(|name| !name.is_empty()),
+        config_drive: Some(new.config_drive),
+        availability_zone: new.availability_zone.clone(),
+        metadata: new.metadata.iter().cloned().collect(),
+        tags: new.tags.clone(),
+        block_devices: new.block_devices.iter().map(block_device).collect(),
+        scheduler_hints: hints,
+        ..ServerCreate::default()
+    }
+}
+
+fn block_device(device: &BlockDevice) -> cloud::compute::BlockDevice {
+    let (source, destination, uuid, size) = match &device.source {
+        Source::Blank { size_gib } => ("blank", "local", None, Some(*size_gib)),
+        Source::Image { id } => ("image", "local", Some(id.clone()), None),
+        Source::Volume { id } => ("volume", "volume", Some(id.clone()), None),
+    };
+    cloud::compute::BlockDevice {
+        source_type: source.to_owned(),
+        destination_type: destination.to_owned(),
+        uuid,
+        boot_index: device.boot_index,
+        delete_on_termination: true,
+        volume_size: size,
+        tag: device.tag.clone(),
+        disk_bus: None,
+    }
+}
+
+/// What the server reads when it boots.
+async fn user_data(
+    context: &Context,
+    server: &OpenStackServer,
+    new: &NewServer,
+) -> Result<Option<Vec<u8>>, Error> {
+    let Some(name) = &new.user_data_secret else {
+        return Ok(None);
+    };
+    let namespace = server.namespace().unwrap_or_default();
+    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &namespace);
+    let data = secrets.get_opt(name).await?.and_then(|secret| secret.data);
+    match data.and_then(|mut data| data.remove(USER_DATA)) {
+        Some(value) => Ok(Some(value.0)),
+        None => Err(Error::UserData {
+            secret: format!("{namespace}/{name}"),
+        }),
+    }
+}

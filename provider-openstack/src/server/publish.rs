@@ -1,0 +1,61 @@
+//! What the object says about its server.
+
+use crds::openstack::conditions::{ConditionType, Reason};
+use crds::openstack::v1alpha1::{OpenStackServer, OpenStackServerStatus};
+use jiff::Timestamp;
+use kube::Api;
+use plan::conditions::{self, New};
+use runtime::Requeue;
+
+use super::execute::Refused;
+use crate::Error;
+
+/// Publishes the status of a plan, or of the action that was refused.
+pub async fn status(
+    api: &Api<OpenStackServer>,
+    server: &OpenStackServer,
+    mut status: OpenStackServerStatus,
+    refused: Option<&Refused>,
+) -> Result<(), Error> {
+    let (now, generation) = (Timestamp::now(), server.metadata.generation);
+    let known = New::ready(ConditionType::OpenStackAuthenticationSucceeded.as_str());
+    conditions::set(&mut status.conditions, known, generation, now);
+    if let Some(refused) = refused {
+        plan::server::refused(
+            &mut status,
+            &refused.action,
+            &refused.error.to_string(),
+            generation,
+            now,
+        );
+    }
+    runtime::apply::status(api, server, server.status.as_ref(), &status).await?;
+    Ok(())
+}
+
+/// Publishes why the cloud could not be observed, and gives the error back. A server that was ready
+/// stays ready: not to see it says nothing about it.
+pub async fn unobserved(
+    api: &Api<OpenStackServer>,
+    server: &OpenStackServer,
+    error: Error,
+) -> Result<Requeue, Error> {
+    let mut status = server.status.clone().unwrap_or_default();
+    let (type_, reason) = match &error {
+        Error::Identity(_) => (
+            ConditionType::OpenStackAuthenticationSucceeded,
+            Reason::OpenStackAuthenticationFailed,
+        ),
+        _ if status.ready => return Err(error),
+        _ => (ConditionType::InstanceReady, Reason::OpenStackError),
+    };
+    let said = New::not(type_.as_str(), reason.as_str(), error.to_string());
+    conditions::set(
+        &mut status.conditions,
+        said,
+        server.metadata.generation,
+        Timestamp::now(),
+    );
+    runtime::apply::status(api, server, server.status.as_ref(), &status).await?;
+    Err(error)
+}

@@ -1,0 +1,41 @@
+//! What people are told of an action, by an event on the object.
+
+use kube::Resource;
+
+use crate::{Context, Error};
+
+/// An action that was tried.
+pub struct Told {
+    /// Verb and resource, such as `CreateServer`.
+    pub verb: &'static str,
+    /// The action in words.
+    pub action: String,
+}
+
+impl Told {
+    /// Writes the event: `error` says whether and why it failed. The reason is CAPO's as it reaches
+    /// the wire, for example `Successfulcreateserver`.
+    pub async fn on<K: Resource<DynamicType = ()>>(
+        &self,
+        context: &Context,
+        object: &K,
+        error: Option<&Error>,
+    ) {
+        let (verb, action) = (self.verb.to_lowercase(), &self.action);
+        match error {
+            None => {
+                context
+                    .events
+                    .normal(object, &format!("Successful{verb}"), action)
+                    .await
+            }
+            Some(error) => {
+                let note = format!("could not {action}: {error}");
+                context
+                    .events
+                    .warning(object, &format!("Failed{verb}"), note)
+                    .await;
+            }
+        }
+    }
+}
