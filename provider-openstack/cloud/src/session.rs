@@ -334,11 +334,15 @@ impl Exchange<'_> {
 
     fn no_answer(&self, error: &reqwest::Error) -> Failure {
         let message = transport::reason(error);
-        let (kind, hint) = if message.contains("certificate") {
-            let hint = ": give the CA certificate of the cloud (PEM) with the credentials";
-            (ErrorKind::Certificate, hint)
+        let kind = if message.contains("certificate") {
+            ErrorKind::Certificate
         } else {
-            (ErrorKind::Transport, "")
+            ErrorKind::Transport
+        };
+        let hint = if message.contains("UnknownIssuer") {
+            ": give the CA certificate of the cloud (PEM) with the credentials"
+        } else {
+            ""
         };
         Failure {
             error: self.error(kind, format!("{message}{hint}")),

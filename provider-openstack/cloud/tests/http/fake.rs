@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, Response, Uri};
+use axum::serve::Listener;
 use cloud::{Cloud, Credentials, Metrics};
 use serde_json::{Value, json};
 
@@ -41,7 +42,13 @@ pub struct Fake(Arc<Mutex<Inner>>);
 impl Fake {
     pub async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        Self::serve(
+            format!("http://{}", listener.local_addr().unwrap()),
+            listener,
+        )
+    }
+
+    pub fn serve(url: String, listener: impl Listener<Addr: std::fmt::Debug>) -> Self {
         let fake = Self(Arc::new(Mutex::new(Inner {
             url,
             ..Inner::default()

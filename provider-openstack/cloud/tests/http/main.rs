@@ -2,4 +2,5 @@
 
 mod fake;
 mod session;
+mod tls;
 mod view;
