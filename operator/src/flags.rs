@@ -247,6 +247,8 @@ mod tests {
 
     #[test]
     fn the_registry_is_put_before_the_repository_once() {
+        // As in `main`; a test before may have done it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let place = |args: &[&str]| {
             let flags = Flags::parse_from([&["capstan-operator"], args].concat());
             flags.stacks.source().map(|source| source.place())
