@@ -4,7 +4,7 @@ mod clean;
 
 use anyhow::Result;
 
-use crate::lab::Lab;
+use crate::{lab::Lab, openstack};
 
 /// A flow: what must be seen, and how.
 pub struct Flow {
@@ -23,5 +23,16 @@ pub fn demo(_lab: &Lab) -> Result<()> {
 
 /// All flows, in the order in which they run.
 pub fn all() -> Vec<Flow> {
-    vec![Flow { name: "lab_leaves_nothing", parts: &[], run: clean::lab_leaves_nothing }]
+    vec![
+        Flow {
+            name: "lab_leaves_nothing",
+            parts: &[],
+            run: clean::lab_leaves_nothing,
+        },
+        Flow {
+            name: "openstack",
+            parts: &["openstack"],
+            run: openstack::prove::prove,
+        },
+    ]
 }

@@ -266,14 +266,8 @@ impl Client {
             })?;
         let mut found = BTreeMap::new();
         for (service, path, key) in INVENTORY {
-            let separator = if path.contains('?') { '&' } else { '?' };
-            let filter = if service == Service::Image {
-                "owner"
-            } else {
-                "project_id"
-            };
-            let items = self.list(service, &format!("{path}{separator}{filter}={id}"), key)?;
-            // Not every list knows the filter.
+            let items = self.list(service, &path.replace("{project}", id), key)?;
+            // Server groups can only be listed for all projects.
             let own = items
                 .iter()
                 .filter(|i| i["project_id"].as_str().is_none_or(|p| p == id));
@@ -377,30 +371,66 @@ impl Client {
 
 /// What a project can own: service, list for the administrator, key in the answer.
 const INVENTORY: [(Service, &str, &str); 16] = [
-    (Service::Compute, "/servers?all_tenants=1", "servers"),
+    (
+        Service::Compute,
+        "/servers?all_tenants=1&project_id={project}",
+        "servers",
+    ),
     (
         Service::Compute,
         "/os-server-groups?all_projects=1",
         "server_groups",
     ),
-    (Service::Network, "/networks", "networks"),
-    (Service::Network, "/subnets", "subnets"),
-    (Service::Network, "/routers", "routers"),
-    (Service::Network, "/ports", "ports"),
-    (Service::Network, "/trunks", "trunks"),
-    (Service::Network, "/floatingips", "floatingips"),
-    (Service::Network, "/security-groups", "security_groups"),
-    (Service::BlockStorage, "/volumes?all_tenants=1", "volumes"),
+    (
+        Service::Network,
+        "/networks?project_id={project}",
+        "networks",
+    ),
+    (Service::Network, "/subnets?project_id={project}", "subnets"),
+    (Service::Network, "/routers?project_id={project}", "routers"),
+    (Service::Network, "/ports?project_id={project}", "ports"),
+    (Service::Network, "/trunks?project_id={project}", "trunks"),
+    (
+        Service::Network,
+        "/floatingips?project_id={project}",
+        "floatingips",
+    ),
+    (
+        Service::Network,
+        "/security-groups?project_id={project}",
+        "security_groups",
+    ),
     (
         Service::BlockStorage,
-        "/snapshots?all_tenants=1",
+        "/volumes?all_tenants=1&project_id={project}",
+        "volumes",
+    ),
+    (
+        Service::BlockStorage,
+        "/snapshots?all_tenants=1&project_id={project}",
         "snapshots",
     ),
-    (Service::LoadBalancer, "/loadbalancers", "loadbalancers"),
-    (Service::LoadBalancer, "/listeners", "listeners"),
-    (Service::LoadBalancer, "/pools", "pools"),
-    (Service::LoadBalancer, "/healthmonitors", "healthmonitors"),
-    (Service::Image, "/images", "images"),
+    (
+        Service::LoadBalancer,
+        "/loadbalancers?project_id={project}",
+        "loadbalancers",
+    ),
+    (
+        Service::LoadBalancer,
+        "/listeners?project_id={project}",
+        "listeners",
+    ),
+    (
+        Service::LoadBalancer,
+        "/pools?project_id={project}",
+        "pools",
+    ),
+    (
+        Service::LoadBalancer,
+        "/healthmonitors?project_id={project}",
+        "healthmonitors",
+    ),
+    (Service::Image, "/images?owner={project}", "images"),
 ];
 
 fn named<'a>(items: impl Iterator<Item = &'a Value>) -> Vec<String> {
