@@ -160,11 +160,8 @@ async fn call(cloud: &Cloud, action: &Action) -> cloud::Result<()> {
             .create_security_group(name, description)
             .await
             .map(drop),
-        Action::CreateRules { rules } => {
-            let rules: Vec<SecurityGroupRuleCreate> = rules
-                .iter()
-                .map(|(group, wanted)| rule(group, wanted))
-                .collect();
+        Action::CreateRules { group, rules } => {
+            let rules: Vec<SecurityGroupRuleCreate> = rules.iter().map(|wanted| rule(group, wanted)).collect();
             network.create_rules(&rules).await.map(drop)
         }
         Action::DeleteRule { rule, .. } => network.delete_rule(rule).await,

@@ -1,5 +1,6 @@
 //! The calls that a plan may ask for, as data.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crds::openstack::conditions::{ConditionType, Reason};
@@ -48,9 +49,10 @@ pub enum Action {
         name: String,
         description: String,
     },
-    /// Each with the group that it is for; all or none.
+    /// All or none. Neutron takes the rules of one group at a time.
     CreateRules {
-        rules: Vec<(String, WantedRule)>,
+        group: String,
+        rules: Vec<WantedRule>,
     },
     DeleteRule {
         group: String,
@@ -249,16 +251,14 @@ impl fmt::Display for Action {
                 write!(f, "disconnect router {router} from subnet {subnet}")
             }
             Action::CreateSecurityGroup { name, .. } => write!(f, "create security group {name}"),
-            Action::CreateRules { rules } => {
-                let names: Vec<&str> = rules
-                    .iter()
-                    .map(|(_, wanted)| wanted.description.as_str())
-                    .collect();
+            Action::CreateRules { group, rules } => {
+                let names: BTreeSet<&str> =
+                    rules.iter().map(|rule| rule.description.as_str()).collect();
+                let names = names.into_iter().collect::<Vec<_>>().join(", ");
                 write!(
                     f,
-                    "create {} security group rules ({})",
-                    rules.len(),
-                    names.join(", ")
+                    "create {} rules in security group {group} ({names})",
+                    rules.len()
                 )
             }
             Action::DeleteRule { group, rule } => {

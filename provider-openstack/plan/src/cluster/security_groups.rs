@@ -40,10 +40,8 @@ pub(super) fn plan<'a>(
         worker,
     };
     let [control_plane_rules, worker_rules] = wanted_rules(want, groups, subnets, &found);
-    let (mut actions, mut missing) = (Vec::new(), Vec::new());
+    let mut actions = Vec::new();
     for (group, wanted) in [(control_plane, control_plane_rules), (worker, worker_rules)] {
-        let id = || group.id.clone();
-        let difference = rules::difference(&wanted, &group.rules);
         actions.extend(set_tags(
             want,
             seen,
@@ -51,16 +49,7 @@ pub(super) fn plan<'a>(
             &group.id,
             &group.tags,
         ));
-        actions.extend(
-            difference
-                .surplus
-                .into_iter()
-                .map(|rule| Action::DeleteRule { group: id(), rule }),
-        );
-        missing.extend(difference.missing.into_iter().map(|rule| (id(), rule)));
-    }
-    if !missing.is_empty() {
-        actions.push(Action::CreateRules { rules: missing });
+        actions.extend(change(group, &wanted));
     }
     Ok(Part::usable(found, actions))
 }
@@ -82,6 +71,23 @@ fn create(want: &Want, role: Role) -> Action {
         name: want.identity.names.security_group(role),
         description: SECURITY_GROUP_DESCRIPTION.into(),
     }
+}
+
+fn change(group: &SecurityGroup, wanted: &[WantedRule]) -> Vec<Action> {
+    let difference = rules::difference(wanted, &group.rules);
+    let group = || group.id.clone();
+    let delete = |rule| Action::DeleteRule {
+        group: group(),
+        rule,
+    };
+    let mut actions: Vec<Action> = difference.surplus.into_iter().map(delete).collect();
+    if !difference.missing.is_empty() {
+        actions.push(Action::CreateRules {
+            group: group(),
+            rules: difference.missing,
+        });
+    }
+    actions
 }
 
 /// Of the control plane and of the workers.

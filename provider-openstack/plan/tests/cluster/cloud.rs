@@ -146,15 +146,15 @@ impl Cloud {
                 });
                 Ok(())
             }
-            Action::CreateRules { rules } => rules.into_iter().try_for_each(|(group, rule)| {
+            Action::CreateRules { group, rules } => rules.into_iter().try_for_each(|wanted| {
                 let id = self.id("rule");
                 let group = find(&mut self.holds.security_groups, |g| g.id == group)?;
-                if group.rules.iter().any(|have| have.rule == rule.rule) {
-                    return Err(format!("rule exists: {rule:?}"));
+                if group.rules.iter().any(|have| have.rule == wanted.rule) {
+                    return Err(format!("rule exists: {wanted:?}"));
                 }
                 group.rules.push(ExistingRule {
                     id,
-                    rule: rule.rule,
+                    rule: wanted.rule,
                 });
                 Ok(())
             }),
