@@ -5,7 +5,7 @@ use std::time::Duration;
 use cloud::ErrorKind;
 use runtime::Retry;
 
-use crate::identity::IdentityError;
+use crate::identity::{IdentityError, way_out};
 
 /// Octavia is busy with another change of the same load balancer, or Neutron with another of the
 /// same resource.
@@ -51,6 +51,20 @@ impl Error {
             | Self::Observe(source)
             | Self::Execute { source, .. } => Some(source),
             Self::Identity(_) | Self::UserData { .. } | Self::Kubernetes(_) => None,
+        }
+    }
+}
+
+impl Error {
+    /// What the condition `OpenStackAuthenticationSucceeded` says, if it is the credentials.
+    #[must_use]
+    pub fn authentication(&self) -> Option<String> {
+        match self {
+            Self::Identity(identity) => Some(identity.to_string()),
+            Self::Observe(source) if matches!(source.kind, ErrorKind::Unauthorized | ErrorKind::Certificate) => {
+                Some(format!("{source}{}", way_out(source.kind)))
+            }
+            _ => None,
         }
     }
 }

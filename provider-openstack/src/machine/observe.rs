@@ -80,8 +80,13 @@ fn ingress(tables: &Tables, want: &Want, server: Option<&OpenStackServer>) -> Se
     };
     match &want.cluster.ingress {
         Ingress::None => {}
-        Ingress::FloatingIp { .. } => {
-            seen.floating_ips = tables.floating_ips.iter().map(world::floating_ip).collect();
+        Ingress::FloatingIp { address } => {
+            seen.floating_ips = tables
+                .floating_ips
+                .iter()
+                .filter(|ip| ip.floating_ip_address == *address)
+                .map(world::floating_ip)
+                .collect();
         }
         Ingress::LoadBalancer { id, .. } => {
             let pools = || {
@@ -114,8 +119,8 @@ pub fn requeue(seen: &Observed, key: &str, step: &Step<Action>) -> Requeue {
         match step {
             Step::Wait(waiting) if !waiting.on.is_empty() => {
                 follows.extend(waiting.on.iter().map(|awaited| awaited.id.clone()));
-                // A load balancer is pending as long as one of its members is.
-                view.expect(key, &[Kind::LoadBalancers, Kind::Pools]);
+                // It is pending as long as one of its pools or members is.
+                view.expect(key, &[Kind::LoadBalancers]);
             }
             _ => view.settled(key),
         }

@@ -48,15 +48,20 @@ pub async fn unobserved(
     object: &OpenStackMachine,
     error: Error,
 ) -> Result<Requeue, Error> {
-    let (type_, reason) = match &error {
-        Error::Identity(_) => (
+    let (type_, reason, message) = match error.authentication() {
+        Some(message) => (
             ConditionType::OpenStackAuthenticationSucceeded,
             Reason::OpenStackAuthenticationFailed,
+            message,
         ),
-        _ => (ConditionType::APIServerIngressReady, Reason::OpenStackError),
+        None => (
+            ConditionType::APIServerIngressReady,
+            Reason::OpenStackError,
+            error.to_string(),
+        ),
     };
     let mut status = object.status.clone().unwrap_or_default();
-    let said = New::not(type_.as_str(), reason.as_str(), error.to_string());
+    let said = New::not(type_.as_str(), reason.as_str(), message);
     conditions::set(
         &mut status.conditions,
         said,

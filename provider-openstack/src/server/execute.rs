@@ -230,3 +230,84 @@ async fn user_data(
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_without_port_security_has_neither_groups_nor_pairs() {
+        let mut new: ResolvedPortSpec = serde_json::from_value(json!({
+            "name": "m-0",
+            "networkID": "net",
+            "fixedIPs": [{"subnet": "subnet"}],
+            "allowedAddressPairs": [{"ipAddress": "10.0.0.0/8"}],
+            "valueSpecs": [{"name": "one", "key": "qos_policy_id", "value": "gold"}],
+        }))
+        .expect("decodes");
+        let secure = json!({
+            "name": "m-0",
+            "network_id": "net",
+            "fixed_ips": [{"subnet_id": "subnet"}],
+            "allowed_address_pairs": [{"ip_address": "10.0.0.0/8"}],
+            "qos_policy_id": "gold",
+        });
+        assert_eq!(
+            serde_json::to_value(port(&new)).expect("serializes"),
+            secure
+        );
+        new.enable_port_security = Some(false);
+        let open = serde_json::to_value(port(&new)).expect("serializes");
+        assert_eq!(open["security_groups"], json!([]));
+        assert_eq!(open["port_security_enabled"], json!(false));
+        assert_eq!(open.get("allowed_address_pairs"), None);
+    }
+
+    #[test]
+    fn a_binding_profile_is_sent_only_when_it_says_something() {
+        let mut profile = BindingProfile {
+            ovs_hw_offload: Some(false),
+            trusted_vf: None,
+        };
+        assert_eq!(binding_profile(&profile), None);
+        profile.trusted_vf = Some(true);
+        assert_eq!(binding_profile(&profile), Some(json!({"trusted": true})));
+    }
+
+    #[test]
+    fn a_server_s_disks_and_hints_are_nova_s() {
+        let new = NewServer {
+            name: "m".into(),
+            key_name: String::new(),
+            server_group_id: Some("group".into()),
+            hints: vec![("colour".into(), json!("blue"))],
+            block_devices: vec![
+                BlockDevice {
+                    source: Source::Volume { id: "v".into() },
+                    boot_index: 0,
+                    tag: None,
+                },
+                BlockDevice {
+                    source: Source::Blank { size_gib: 3 },
+                    boot_index: -1,
+                    tag: Some("scratch".into()),
+                },
+            ],
+            ..NewServer::default()
+        };
+        let create = server_create(&new);
+        assert_eq!(create.key_name, None);
+        assert_eq!(
+            Value::Object(create.scheduler_hints.clone()),
+            json!({"group": "group", "colour": "blue"})
+        );
+        let disks = serde_json::to_value(&create.block_devices).expect("serializes");
+        let expected = json!([
+            {"source_type": "volume", "destination_type": "volume", "uuid": "v", "boot_index": 0,
+             "delete_on_termination": true},
+            {"source_type": "blank", "destination_type": "local", "volume_size": 3, "boot_index": -1,
+             "delete_on_termination": true, "tag": "scratch"},
+        ]);
+        assert_eq!(disks, expected);
+    }
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloud::network::TAGS;
 use cloud::view::Tables;
 use cloud::{Kind, View};
 use plan::server::{Action, Catalog, Seen, Want};
@@ -14,7 +15,8 @@ use runtime::backoff::jittered;
 use super::rows;
 use crate::{Context, Error, world};
 
-/// A reference that finds nothing is looked up again after this: somebody may upload the image.
+/// What stands in the way of a new server is looked at again after this: somebody may upload the
+/// image that is missing.
 const AFTER_PROBLEM: Duration = Duration::from_secs(120);
 /// Nothing of what is awaited happened for this long: look anyway.
 const AT_LAST: Duration = Duration::from_secs(300);
@@ -44,8 +46,10 @@ pub async fn observe(context: &Context, want: &Want) -> Result<Observed, Error> 
     } else {
         Catalog::default()
     };
+    let tagging = want.needs_tags() && view.has_extension(TAGS).await?;
     let plan = Seen {
         catalog,
+        tagging,
         ..own(&tables, want)
     };
     Ok(Observed { view, plan, tables })
@@ -81,7 +85,7 @@ fn own(tables: &Tables, want: &Want) -> Seen {
             .with_prefix(&prefix)
             .map(rows::volume)
             .collect(),
-        catalog: Catalog::default(),
+        ..Seen::default()
     }
 }
 
@@ -188,7 +192,9 @@ pub fn requeue(seen: &Observed, key: &str, want: &Want, step: &Step<Action>) -> 
     match step {
         Step::Do(_) => Requeue::After(Duration::ZERO),
         Step::Wait(_) => Requeue::After(jittered(AT_LAST)),
-        Step::Blocked(_) if want.needs_catalog() => Requeue::After(jittered(AFTER_PROBLEM)),
+        Step::Blocked(_) if want.status.instance_id.is_none() => {
+            Requeue::After(jittered(AFTER_PROBLEM))
+        }
         Step::Done | Step::Blocked(_) => Requeue::OnChange,
     }
 }
@@ -199,5 +205,68 @@ fn kind(resource: Resource) -> Option<Kind> {
         Resource::Volume => Some(Kind::Volumes),
         Resource::Port => Some(Kind::Ports),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cloud::Item;
+    use cloud::compute::Server;
+    use cloud::network::Port;
+    use crds::openstack::v1alpha1::OpenStackServer;
+
+    use super::*;
+
+    fn port(id: &str, name: &str, device_id: &str) -> Item {
+        Item::Ports(Port {
+            id: id.into(),
+            name: name.into(),
+            device_id: device_id.into(),
+            ..Port::default()
+        })
+    }
+
+    fn server(id: &str, name: &str) -> Item {
+        Item::Servers(Server {
+            id: id.into(),
+            name: name.into(),
+            ..Server::default()
+        })
+    }
+
+    /// Of a project with a thousand servers, a plan is shown the few that concern it.
+    #[test]
+    fn only_what_may_be_ours_is_shown() {
+        let mut tables = Tables::default();
+        let rows = [
+            port("p1", "m-0", "s1"),
+            port("p2", "renamed", ""),
+            port("p3", "m2-0", ""),
+            port("p4", "m-1", "s3"),
+            server("s1", "m"),
+            server("s2", "m2"),
+            server("s3", "other"),
+            server("s4", "m"),
+            server("s5", "recorded"),
+        ];
+        for row in rows {
+            tables.apply_write(row);
+        }
+        let mut object = OpenStackServer::new("m", Default::default());
+        object.status = serde_json::from_value(serde_json::json!({
+            "ready": true,
+            "instanceID": "s5",
+            "resources": {"ports": [{"id": "p2"}, {"id": "gone"}]},
+        }))
+        .expect("decodes");
+        let seen = own(&tables, &Want::from(&object));
+        let ports: Vec<_> = seen.ports.iter().map(|port| port.id.as_str()).collect();
+        assert_eq!(ports, ["p1", "p2", "p4"]);
+        let servers: Vec<_> = seen
+            .servers
+            .iter()
+            .map(|server| server.id.as_str())
+            .collect();
+        assert_eq!(servers, ["s1", "s3", "s4", "s5"]);
     }
 }

@@ -41,15 +41,20 @@ pub async fn unobserved(
     error: Error,
 ) -> Result<Requeue, Error> {
     let mut status = server.status.clone().unwrap_or_default();
-    let (type_, reason) = match &error {
-        Error::Identity(_) => (
+    let (type_, reason, message) = match error.authentication() {
+        Some(message) => (
             ConditionType::OpenStackAuthenticationSucceeded,
             Reason::OpenStackAuthenticationFailed,
+            message,
         ),
-        _ if status.ready => return Err(error),
-        _ => (ConditionType::InstanceReady, Reason::OpenStackError),
+        None if status.ready => return Err(error),
+        None => (
+            ConditionType::InstanceReady,
+            Reason::OpenStackError,
+            error.to_string(),
+        ),
     };
-    let said = New::not(type_.as_str(), reason.as_str(), error.to_string());
+    let said = New::not(type_.as_str(), reason.as_str(), message);
     conditions::set(
         &mut status.conditions,
         said,

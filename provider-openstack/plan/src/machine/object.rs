@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crds::capi::names::{CLUSTER_NAME_LABEL, WATCH_FILTER_LABEL};
 use crds::openstack::v1alpha1::{OpenStackServer, OpenStackServerSpec};
 use crds::openstack::v1beta2::{FixedIP, NetworkParam, PortOpts, SecurityGroupParam};
 use k8s_openapi::api::core::v1::LocalObjectReference;
@@ -13,12 +14,9 @@ use crate::tags;
 /// The object to create, owned by the machine.
 pub fn server(want: &Want, bootstrap_secret: &str) -> OpenStackServer {
     let mut object = OpenStackServer::new(&want.name, spec(want, bootstrap_secret));
-    let mut labels = BTreeMap::from([(
-        "cluster.x-k8s.io/cluster-name".to_string(),
-        want.cluster.name.clone(),
-    )]);
+    let mut labels = BTreeMap::from([(CLUSTER_NAME_LABEL.to_string(), want.cluster.name.clone())]);
     if let Some(value) = &want.watch_filter {
-        labels.insert("cluster.x-k8s.io/watch-filter".to_string(), value.clone());
+        labels.insert(WATCH_FILTER_LABEL.to_string(), value.clone());
     }
     object.metadata.namespace = Some(want.namespace.clone());
     object.metadata.labels = Some(labels);

@@ -1,15 +1,13 @@
 //! What is wanted of a machine, gathered from the four objects that say it.
 
 use crds::capi;
+use crds::capi::names::WATCH_FILTER_LABEL;
 use crds::openstack::v1beta2::{
     OpenStackCluster, OpenStackIdentityReference, OpenStackMachine, OpenStackMachineSpec,
     OpenStackMachineStatus, SubnetParam,
 };
 
 use crate::names::{ClusterNames, Role};
-
-const CONTROL_PLANE_LABEL: &str = "cluster.x-k8s.io/control-plane";
-const WATCH_FILTER_LABEL: &str = "cluster.x-k8s.io/watch-filter";
 
 /// A machine.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,10 +90,9 @@ impl Want {
     ) -> Self {
         let meta = &object.metadata;
         let label = |key: &str| meta.labels.as_ref().and_then(|labels| labels.get(key));
-        let in_control_plane = [&machine.metadata, meta].iter().any(|meta| {
-            let labels = meta.labels.as_ref();
-            labels.is_some_and(|labels| labels.contains_key(CONTROL_PLANE_LABEL))
-        });
+        let in_control_plane = [&machine.metadata, meta]
+            .into_iter()
+            .any(capi::is_control_plane);
         let role = if in_control_plane {
             Role::ControlPlane
         } else {

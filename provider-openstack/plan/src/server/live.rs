@@ -2,7 +2,7 @@
 
 use crds::openstack::conditions::Reason;
 use crds::openstack::v1alpha1::OpenStackServerStatus;
-use crds::openstack::v1beta2::{PortStatus, SchedulerHintValueType};
+use crds::openstack::v1beta2::{PortStatus, ResolvedPortSpec, SchedulerHintValueType};
 
 use super::report::{self, Outcome, problem};
 use super::{Action, NewServer, Seen, Want, block_devices, owned, resolve};
@@ -58,6 +58,23 @@ impl<'a> Ports<'a> {
         ports
     }
 
+    /// What is missing, and what is too much.
+    fn actions(&self, wanted: &[ResolvedPortSpec], tagging: bool) -> Vec<Action> {
+        let pairs = wanted.iter().zip(&self.slots);
+        let made = pairs.filter_map(|(wanted, found)| match found {
+            None => Some(Action::CreatePort(wanted.clone())),
+            Some(port) => tags::missing(&wanted.tags, &port.tags)
+                .filter(|_| tagging)
+                .map(|tags| Action::TagPort {
+                    id: port.id.clone(),
+                    tags,
+                }),
+        });
+        let surplus = self.surplus.iter();
+        made.chain(surplus.map(|port| Action::DeletePort(port.id.clone())))
+            .collect()
+    }
+
     fn recorded(&self) -> Vec<PortStatus> {
         let found = self.slots.iter().flatten();
         found
@@ -72,24 +89,7 @@ fn create(want: &Want, seen: &Seen, ports: &Ports) -> Outcome {
     let Some(resolved) = &want.status.resolved else {
         return (Step::Done, report::not_ready(Reason::InstanceNotReady, ""));
     };
-    let mut actions: Vec<Action> = Vec::new();
-    for (wanted, found) in resolved.ports.iter().zip(&ports.slots) {
-        match found {
-            None => actions.push(Action::CreatePort(wanted.clone())),
-            Some(port) => actions.extend(tags::missing(&wanted.tags, &port.tags).map(|tags| {
-                Action::TagPort {
-                    id: port.id.clone(),
-                    tags,
-                }
-            })),
-        }
-    }
-    actions.extend(
-        ports
-            .surplus
-            .iter()
-            .map(|port| Action::DeletePort(port.id.clone())),
-    );
+    let mut actions = ports.actions(&resolved.ports, seen.tagging);
     let image_id = resolved.image_id.as_deref().unwrap_or_default();
     let volumes = match Volumes::of(want, seen, image_id) {
         Ok(volumes) => volumes,

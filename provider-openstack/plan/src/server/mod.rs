@@ -16,8 +16,9 @@ mod tests;
 
 use std::fmt;
 
+use crds::capi::names::CLUSTER_NAME_LABEL;
 use crds::openstack::v1alpha1::{OpenStackServer, OpenStackServerSpec, OpenStackServerStatus};
-use crds::openstack::v1beta2::ResolvedPortSpec;
+use crds::openstack::v1beta2::{PortOpts, ResolvedPortSpec};
 use jiff::Timestamp;
 
 use crate::step::{Decision, Step};
@@ -50,9 +51,7 @@ impl From<&OpenStackServer> for Want {
         Self {
             namespace: meta.namespace.clone().unwrap_or_default(),
             name: meta.name.clone().unwrap_or_default(),
-            cluster: label("cluster.x-k8s.io/cluster-name")
-                .cloned()
-                .unwrap_or_default(),
+            cluster: label(CLUSTER_NAME_LABEL).cloned().unwrap_or_default(),
             generation: meta.generation,
             deleting: meta.deletion_timestamp.is_some(),
             spec: object.spec.clone(),
@@ -70,6 +69,12 @@ impl Want {
     /// Whether [`Seen::volumes`] is needed.
     pub fn needs_volumes(&self) -> bool {
         block_devices::volumes(self, "").next().is_some()
+    }
+
+    /// Whether [`Seen::tagging`] is needed.
+    pub fn needs_tags(&self) -> bool {
+        let tagged = |port: &PortOpts| !port.tags.is_empty();
+        !self.deleting && (!self.spec.tags.is_empty() || self.spec.ports.iter().any(tagged))
     }
 
     /// Whether a port or a volume of this name may belong to the server.
@@ -101,6 +106,8 @@ pub struct Seen {
     pub volumes: Vec<Volume>,
     /// Empty when [not needed](Want::needs_catalog).
     pub catalog: Catalog,
+    /// Whether Neutron can tag ports (`standard-attr-tag`).
+    pub tagging: bool,
 }
 
 /// What a server's references are resolved in.

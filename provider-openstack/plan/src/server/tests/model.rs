@@ -34,6 +34,7 @@ impl Model {
             ports: self.ports.clone(),
             volumes: self.volumes.clone(),
             catalog: catalog(),
+            tagging: true,
         }
     }
 
