@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, ensure};
 use cloud::network::{
     FloatingIpCreate, Gateway, NetworkCreate, Port, PortCreate, RouterCreate,
-    SecurityGroupRuleCreate, SubnetCreate, TAGS_IN_BULK_PORTS,
+    SecurityGroupRuleCreate, SubnetCreate,
 };
 use cloud::{ErrorKind, Kind};
 
@@ -127,7 +127,7 @@ impl Contract {
     }
 
     async fn port(&mut self, network_id: &str, group: &str) -> Result<Port> {
-        let in_bulk = self.view.has_extension(TAGS_IN_BULK_PORTS).await?;
+        let in_bulk = self.view.ports_take_tags().await?;
         let port = PortCreate {
             name: format!("{}-0", self.name),
             network_id: network_id.to_owned(),

@@ -15,8 +15,12 @@ pub use types::{
     SecurityGroupRule, SecurityGroupRuleCreate, Subnet, SubnetCreate,
 };
 
-/// The extension that allows tags in a bulk creation of ports, which saves a request for each port.
+/// The older extension that allows tags in a bulk creation of ports. [`crate::View::ports_take_tags`]
+/// knows both.
 pub const TAGS_IN_BULK_PORTS: &str = "tag-ports-during-bulk-creation";
+
+/// The newer extension that allows tags in any creation.
+pub const TAGS_AT_CREATION: &str = "tag-creation";
 
 /// The extension that allows tags on most resources.
 pub const TAGS: &str = "standard-attr-tag";

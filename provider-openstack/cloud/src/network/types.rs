@@ -256,8 +256,8 @@ pub struct PortCreate {
     pub host_id: Option<String>,
     #[serde(rename = "binding:profile", skip_serializing_if = "Option::is_none")]
     pub profile: Option<serde_json::Value>,
-    /// Accepted only by [`super::Networking::create_ports`], and only where the cloud has the extension
-    /// [`super::TAGS_IN_BULK_PORTS`]; elsewhere leave it empty and call `set_tags`.
+    /// Accepted only by [`super::Networking::create_ports`], and only where
+    /// [`crate::View::ports_take_tags`]; elsewhere leave it empty and call `set_tags`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// Fields that we do not know, as the user gave them.

@@ -58,7 +58,7 @@ impl Shared {
         let (news, result) = match self.fetch(kind, began, started).await {
             Ok(changed) => {
                 let mut state = self.state();
-                state.fetched(kind, began, started);
+                state.fetched(kind, began, started, !changed.is_empty());
                 (state.interest.woken_by(&changed), Ok(()))
             }
             Err(error) => {

@@ -14,6 +14,8 @@ use crate::{Error, Kind};
 
 /// After a failure a kind is left alone for a moment, which doubles up to this.
 const LONGEST_REST: Duration = Duration::from_secs(60);
+/// How soon an expected load balancer is looked at again after something was new.
+const QUICK: Duration = Duration::from_millis(500);
 /// A list that takes long is not repeated more often than this many times its duration.
 const BREATHER: u32 = 4;
 
@@ -34,6 +36,8 @@ pub(crate) struct Freshness {
     /// A call has made the table doubtful at this moment.
     doubted: Option<Stamp>,
     failure: Option<Failure>,
+    /// Lists in a row that brought nothing new.
+    quiet: u32,
     /// Servers: from where the next list of changes begins, and when all are listed again.
     changes: Option<(Timestamp, Instant)>,
 }
@@ -68,16 +72,28 @@ impl State {
         let at = self.tables.begin_list();
         if let Some(freshness) = self.kinds.get_mut(&kind) {
             freshness.doubted = Some(at);
+            freshness.quiet = 0;
         }
     }
 
     fn interval(&self, kind: Kind, fetched: &Fetched) -> Duration {
         if self.interest.is_expected(kind) {
-            FAST.max(fetched.took * BREATHER)
+            self.fast(kind).max(fetched.took * BREATHER)
         } else if kind == Kind::Servers {
             SERVERS
         } else {
             SLOW.mul_f64(fetched.jitter)
+        }
+    }
+
+    /// The steps of a load balancer take a fraction of a second each and follow one another, so a new
+    /// one is looked for sooner at first.
+    fn fast(&self, kind: Kind) -> Duration {
+        match self.kinds.get(&kind) {
+            Some(freshness) if kind == Kind::LoadBalancers => {
+                QUICK.saturating_mul(1 << freshness.quiet.min(8)).min(FAST)
+            }
+            _ => FAST,
         }
     }
 
@@ -137,9 +153,10 @@ impl State {
         (now < full_list).then_some(since)
     }
 
-    /// A list has been applied that began at `began`, `at`.
-    pub fn fetched(&mut self, kind: Kind, began: Stamp, at: Instant) {
+    /// A list has been applied that began at `began`, `at`; whether it brought something new.
+    pub fn fetched(&mut self, kind: Kind, began: Stamp, at: Instant, news: bool) {
         let freshness = self.kinds.entry(kind).or_default();
+        freshness.quiet = if news { 0 } else { freshness.quiet + 1 };
         freshness.failure = None;
         let jitter = rand::rng().random_range(1.0..1.2);
         freshness.last = Some(Fetched {

@@ -112,6 +112,18 @@ async fn an_expected_change_is_seen_fast_and_wakes_who_follows() {
     assert!(wakes.try_recv().is_err(), "the other was never woken");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_load_balancer_is_looked_at_soon_then_less_often() {
+    let fake = Fake::start().await;
+    let (view, _wakes) = view(&fake).await;
+    let lists = "GET /lb/v2.0/lbaas/loadbalancers";
+    view.expect("cluster", &[Kind::LoadBalancers]);
+    fake.set("loadbalancers", json!([{"id": "1"}]));
+    sleep(Duration::from_secs(10)).await;
+    // At 0, 0.5, 1.5, 3.5, 5.5, 7.5 and 9.5 s.
+    assert_eq!(fake.count(lists), 7);
+}
+
 #[tokio::test]
 async fn what_changed_between_the_snapshot_and_following_wakes_at_once() {
     let fake = Fake::start().await;
