@@ -2,7 +2,7 @@
 
 use cloud::block_storage::VolumeCreate;
 use cloud::compute::{ServerCreate, ServerPort};
-use cloud::network::{AddressPair, FixedIp, PortCreate, TAGS, TAGS_IN_BULK_PORTS};
+use cloud::network::{AddressPair, FixedIp, PortCreate, TAGS};
 use cloud::{Kind, View};
 use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::{BindingProfile, ResolvedPortSpec};
@@ -93,7 +93,7 @@ async fn create_port(view: &View, new: &ResolvedPortSpec) -> cloud::Result<()> {
     if new.tags.is_empty() {
         return network.create_port(&create).await.map(drop);
     }
-    if view.has_extension(TAGS_IN_BULK_PORTS).await? {
+    if view.ports_take_tags().await? {
         create.tags.clone_from(&new.tags);
         return network.create_ports(&[create]).await.map(drop);
     }
