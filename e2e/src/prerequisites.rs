@@ -35,6 +35,8 @@ const NEEDS: &[Need] = &[
     need("openstack", "nginx", "nginx-light"),
     need("agent", "nft", "nftables"),
     need("agent", "debootstrap", "debootstrap"),
+    need("registry", "debootstrap", "debootstrap"),
+    need("registry", "cc", "gcc"),
 ];
 
 /// Asked by dpkg before a service is started on installation: 101 means no. The lab starts its own.
