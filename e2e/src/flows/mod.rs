@@ -1,6 +1,12 @@
 //! The end-to-end flows: what `cargo lab test` shows on the running lab, each a function of its own.
 
 mod clean;
+mod conditions;
+mod demo;
+mod kubernetes;
+mod stack;
+mod tenant;
+mod wait;
 
 use anyhow::Result;
 
@@ -17,8 +23,8 @@ pub struct Flow {
 }
 
 /// From a published cluster stack to Ready nodes, with a table at the end.
-pub fn demo(_lab: &Lab) -> Result<()> {
-    anyhow::bail!("the demo is not part of this lab yet")
+pub fn demo(lab: &Lab) -> Result<()> {
+    demo::run(lab)
 }
 
 /// All flows, in the order in which they run.

@@ -17,7 +17,8 @@ use crate::{
 const NAME: &str = "registry";
 /// On the external network, where machines reach it as well.
 const HOST: &str = "172.29.0.1";
-const ADDRESS: &str = "172.29.0.1:5443";
+/// What it is called in references.
+pub const ADDRESS: &str = "172.29.0.1:5443";
 
 /// The part `registry`. Others find the certificate of its authority in `<dir>/registry/ca.pem`.
 pub struct Registry;

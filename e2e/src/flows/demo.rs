@@ -1,0 +1,181 @@
+//! From a published cluster stack to Ready nodes, with a table at the end.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+
+use super::{
+    conditions::{Object, holds, text},
+    kubernetes::{
+        ADDON, CLUSTER, CLUSTER_STACK, CONTROL_PLANE, Kind, MACHINE, MACHINE_DEPLOYMENT, NODE,
+        RELEASE,
+    },
+    stack,
+    tenant::{Cluster, Machines, Tenant},
+    wait,
+};
+use crate::{lab::Lab, pki};
+
+/// Namespace and name of the cluster.
+pub const NAME: &str = "demo";
+const CLASS_DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_secs(600);
+/// What the table shows, in this order.
+const SHOWN: [Kind; 8] = [
+    CLUSTER_STACK,
+    RELEASE,
+    ADDON,
+    CLUSTER,
+    CONTROL_PLANE,
+    MACHINE_DEPLOYMENT,
+    MACHINE,
+    NODE,
+];
+
+/// What is said when it is first seen.
+type Milestone = (&'static str, fn(&[Object]) -> bool);
+const MILESTONES: [Milestone; 5] = [
+    (
+        "network, router, security groups and load balancer",
+        |all| cluster_says(all, "InfrastructureReady"),
+    ),
+    ("the first control plane answers", |all| {
+        cluster_says(all, "ControlPlaneInitialized")
+    }),
+    ("the control plane is available", |all| {
+        cluster_says(all, "ControlPlaneAvailable")
+    }),
+    ("the workers are available", |all| {
+        cluster_says(all, "WorkersAvailable")
+    }),
+    ("the add-ons are in", |all| {
+        all.iter().any(|o| o.kind == ADDON && o.is_well())
+    }),
+];
+
+/// `cargo lab demo`; run again it finds what is there already.
+///
+/// # Errors
+/// Something is not there in time; what is wrong was said before.
+pub fn run(lab: &Lab) -> Result<()> {
+    let (tenant, cluster) = create(lab)?;
+    let kubeconfig = lab.part_dir(NAME).join("kubeconfig");
+    let text = tenant.kubeconfig(NAME)?;
+    pki::write_private(&kubeconfig, &text.context("the kubeconfig is gone")?)?;
+    table(&tenant, &cluster)?;
+    finish(&kubeconfig);
+    Ok(())
+}
+
+/// Publishes the stack, makes the cluster of it, and waits for all of it.
+pub fn create(lab: &Lab) -> Result<(Tenant<'_>, Cluster)> {
+    let published = stack::publish(lab, &lab.repo.join(stack::SOURCE))?;
+    lab.say(format_args!(
+        "cluster stack {} is published",
+        published.release
+    ));
+    let tenant = Tenant::open(lab, NAME)?;
+    tenant.credentials()?;
+    tenant.subscribe()?;
+    let took = wait::until("the ClusterClass", CLASS_DEADLINE, || {
+        tenant.class_missing(&published.release)
+    })?;
+    lab.say(format_args!(
+        "ClusterClass {} is there after {:.1} s",
+        published.release,
+        took.as_secs_f64()
+    ));
+    let cluster = Cluster {
+        name: NAME.to_owned(),
+        class: published.release,
+        machines: Machines::Real,
+        workers: 2,
+        variables: vec![],
+    };
+    tenant.apply(&cluster)?;
+    follow(&tenant, &cluster)?;
+    Ok((tenant, cluster))
+}
+
+/// Waits for a cluster, and says what it reaches, with the seconds since now.
+pub fn follow(tenant: &Tenant<'_>, cluster: &Cluster) -> Result<()> {
+    let begun = Instant::now();
+    let mut ahead = MILESTONES.to_vec();
+    let say = |what: &str| {
+        tenant.lab.say(format_args!(
+            "{:>7.1} s  {what}",
+            begun.elapsed().as_secs_f64()
+        ));
+    };
+    let done = wait::until(&cluster.name, DEADLINE, || {
+        let objects = tenant.objects(&cluster.name)?;
+        ahead.retain(|(what, reached)| {
+            let reached = reached(&objects);
+            if reached {
+                say(what);
+            }
+            !reached
+        });
+        tenant.missing(cluster)
+    });
+    match done {
+        Ok(_) => say("all is Ready"),
+        Err(_) => wait::diagnose(tenant, &cluster.name),
+    }
+    done.map(drop)
+}
+
+fn cluster_says(objects: &[Object], condition: &str) -> bool {
+    objects
+        .iter()
+        .any(|o| o.kind == CLUSTER && holds(&o.value, condition))
+}
+
+fn table(tenant: &Tenant<'_>, cluster: &Cluster) -> Result<()> {
+    let mut objects = tenant.objects(&cluster.name)?;
+    objects.extend(tenant.nodes(&cluster.name)?);
+    println!(
+        "\n{:<20} {:<34} {:<6} {:<10} AGE",
+        "KIND", "NAME", "READY", "AVAILABLE"
+    );
+    let now = Timestamp::now();
+    for kind in SHOWN {
+        for object in objects.iter().filter(|o| o.kind == kind) {
+            let said = |type_| object.condition(type_).map_or("-", |c| text(&c["status"]));
+            println!(
+                "{:<20} {:<34} {:<6} {:<10} {}",
+                kind.name,
+                object.name(),
+                said("Ready"),
+                said("Available"),
+                age(object, now)
+            );
+        }
+    }
+    Ok(())
+}
+
+/// As kubectl writes it: `95s`, `12m`, `3h`.
+fn age(object: &Object, now: Timestamp) -> String {
+    let created = text(&object.value["metadata"]["creationTimestamp"]).parse::<Timestamp>();
+    let Ok(created) = created else {
+        return "?".to_owned();
+    };
+    match now.duration_since(created).as_secs() {
+        seconds @ ..120 => format!("{seconds}s"),
+        seconds @ ..7200 => format!("{}m", seconds / 60),
+        seconds => format!("{}h", seconds / 3600),
+    }
+}
+
+fn finish(kubeconfig: &Path) {
+    let path = kubeconfig.display();
+    println!(
+        "\nkubeconfig of the tenant's cluster: {path}
+try:  cargo lab shell -- kubectl --kubeconfig {path} get pods -A"
+    );
+}

@@ -1,0 +1,121 @@
+//! Cluster stacks: published by `capstan`, as their author would.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+
+use crate::{
+    lab::Lab,
+    parts::{capstan::REPOSITORY, registry},
+};
+
+/// The lab's own stack, in the workspace.
+pub const SOURCE: &str = "e2e/stacks/openstack/lab/1-36";
+/// Its releases are called so, followed by a dash and their version.
+pub const NAME: &str = "openstack-lab-1-36";
+/// Kubernetes in it.
+pub const KUBERNETES: &str = "v1.36.3";
+
+/// A release in the registry.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Published {
+    /// Its name, as `openstack-lab-1-36-v1`; also that of its ClusterClass.
+    pub release: String,
+}
+
+/// Publishes a stack's folder as the next release; what has not changed since the newest release is that one.
+///
+/// # Errors
+/// What `capstan` says.
+pub fn publish(lab: &Lab, folder: &Path) -> Result<Published> {
+    let out = Command::new(lab.programs()?.join("capstan"))
+        .args(["stack", "publish", "--output", "json", "--registry-ca"])
+        .arg(registry::certificate(lab))
+        .arg(folder)
+        .arg(format!("{}/{REPOSITORY}", registry::ADDRESS))
+        .output()
+        .context("run capstan")?;
+    if out.status.success() {
+        return serde_json::from_slice(&out.stdout).context("output of capstan stack publish");
+    }
+    let said = String::from_utf8_lossy(&out.stderr);
+    match unchanged_since(&said) {
+        Some(version) => Ok(Published {
+            release: format!("{NAME}-{version}"),
+        }),
+        None => bail!(
+            "capstan stack publish {}: {}",
+            folder.display(),
+            said.trim()
+        ),
+    }
+}
+
+/// The version after `nothing changed since`.
+fn unchanged_since(said: &str) -> Option<&str> {
+    let (_, rest) = said.split_once("nothing changed since ")?;
+    rest.split(':').next()
+}
+
+/// A copy of the lab's stack, to be changed: below the part's folder `flows`, so that it can be looked at.
+///
+/// # Errors
+/// The disk refuses.
+pub fn copy(lab: &Lab, name: &str) -> Result<Copy> {
+    let folder = lab.part_dir("flows").join(name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    }
+    copy_folder(&lab.repo.join(SOURCE), &folder)?;
+    Ok(Copy { folder })
+}
+
+/// See [`copy`].
+pub struct Copy {
+    /// Where it lies.
+    pub folder: PathBuf,
+}
+
+impl Copy {
+    /// Replaces a text in one of its files.
+    ///
+    /// # Errors
+    /// The text is not in the file.
+    pub fn replace(&self, file: &str, from: &str, to: &str) -> Result<()> {
+        let path = self.folder.join(file);
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        ensure!(text.contains(from), "{}: no {from:?} in it", path.display());
+        fs::write(&path, text.replace(from, to)).with_context(|| path.display().to_string())
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| to.display().to_string())?;
+    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), &target).with_context(|| target.display().to_string())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unchanged_stack_names_its_release() {
+        let said = "capstan: nothing changed since v3: change the stack, or name versions";
+        assert_eq!(unchanged_since(said), Some("v3"));
+        assert_eq!(unchanged_since("capstan: no registry"), None);
+    }
+}
