@@ -33,6 +33,7 @@ pub fn existing(lab: &Lab) -> Vec<String> {
 pub fn ensure(lab: &Lab, router: &RouterWanted) -> Result<()> {
     let netns = namespace(lab, &router.id);
     if !existing(lab).contains(&router.id) {
+        remove_external_link(&router.id);
         netns::ip(&["netns", "add", &netns])?;
     }
     inside(&netns, settings)?;
@@ -50,9 +51,21 @@ pub fn ensure(lab: &Lab, router: &RouterWanted) -> Result<()> {
     netns::ip(&["neigh", "flush", "dev", netns::EXTERNAL_BRIDGE])
 }
 
-/// Removes a router's namespace with everything in it; the other end of its external leg goes too.
+/// Removes a router's namespace with everything in it.
 pub fn remove(lab: &Lab, router: &str) -> Result<()> {
+    // The namespace itself can live on for minutes: in connections whose other side answers nothing.
+    remove_external_link(router);
     netns::delete(&namespace(lab, router))
+}
+
+fn remove_external_link(router: &str) {
+    // There is none without an external gateway, and none for a new router.
+    let _ = netns::ip(&["link", "delete", &outside(router)]);
+}
+
+/// The end of the external leg that is in the lab's namespace.
+fn outside(router: &str) -> String {
+    format!("qx-{}", short(router))
 }
 
 /// Settings that every router has. Names are relative to /proc/sys/net/ipv4.
