@@ -112,6 +112,53 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
 mod tests {
     use super::*;
 
+    /// Cluster API's own templates must come out of ours with their braces, in both engines alike.
+    #[test]
+    fn the_class_renders_to_what_cluster_api_fills_in() {
+        let root =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("stacks/openstack/lab/1-36/cluster-class");
+        let mut files = chart::archive::Files::new();
+        for folder in ["", "templates"] {
+            for entry in fs::read_dir(root.join(folder)).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_file() {
+                    let name = path.strip_prefix(&root).unwrap().display();
+                    files.insert(format!("class/{name}"), fs::read(&path).unwrap());
+                }
+            }
+        }
+        let release = chart::class::Release {
+            name: NAME,
+            namespace: "tenant",
+        };
+        let objects = chart::class::render(&files, release).unwrap();
+        let one = |kind: &str| objects.iter().find(|o| o["kind"] == kind).unwrap();
+        assert_eq!(objects.len(), 6);
+        let class = one("ClusterClass");
+        assert_eq!(class["metadata"]["name"], format!("{NAME}-v1"));
+        let names = |list: &str| -> Vec<_> {
+            let items = class["spec"][list].as_array().unwrap().iter();
+            items.map(|i| i["name"].as_str().unwrap()).collect()
+        };
+        assert!(names("variables").contains(&"workerFlavor"));
+        assert!(names("patches").contains(&"workerRootDisk"));
+        let text = class.to_string();
+        for wanted in [
+            "{{ .imageName }}-{{ .builtin.machineDeployment.version }}",
+            "{{ if .workerRootDisk }}true{{ end }}",
+            "remoteIPPrefix: {{ $cidr }}",
+        ] {
+            assert!(text.contains(wanted), "{wanted} is not in {text}");
+        }
+        let join = &one("KubeadmConfigTemplate")["spec"]["template"]["spec"]["joinConfiguration"];
+        let registration = &join["nodeRegistration"];
+        assert_eq!(registration["name"], "{{ local_hostname }}");
+        assert_eq!(
+            registration["kubeletExtraArgs"][1]["value"],
+            "openstack:///'{{ instance_id }}'"
+        );
+    }
+
     #[test]
     fn an_unchanged_stack_names_its_release() {
         let said = "capstan: nothing changed since v3: change the stack, or name versions";
