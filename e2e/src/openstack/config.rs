@@ -18,25 +18,28 @@ const SERVICES: [(&str, &str); 7] = [
     ("octavia", "octavia.conf"),
 ];
 
-/// Writes certificates, configuration and the folders that these name.
-pub fn write(site: &Site<'_>) -> Result<()> {
+/// Below the state folder; those of locks and hypervisors come to it.
+const FOLDERS: [&str; 8] = [
+    "nginx",
+    "neutron",
+    "nova",
+    "cinder",
+    "octavia",
+    "glance/images",
+    "glance/tasks",
+    "glance/staging",
+];
+
+/// Writes certificates, configuration and the folders that these name. True if any of it is new or different.
+pub fn write(site: &Site<'_>) -> Result<bool> {
     let state = site.state();
     for below in ["etc", "client", "log"] {
         make(&site.dir.join(below))?;
     }
-    for below in [
-        "nginx",
-        "neutron",
-        "nova",
-        "cinder",
-        "octavia",
-        "glance/images",
-        "glance/tasks",
-        "glance/staging",
-    ] {
+    for below in FOLDERS.into_iter().map(str::to_owned).chain(hypervisors()) {
         make(&state.join(below))?;
     }
-    certificates(site)?;
+    let mut changed = certificates(site)?;
     for (service, file) in SERVICES {
         make(&state.join("lock").join(service))?;
         let mut values = values(site, &[("service", service)]);
@@ -47,7 +50,7 @@ pub fn write(site: &Site<'_>) -> Result<()> {
             render(site, "common.conf", &values)?,
             render(site, file, &values)?
         );
-        put(&site.conf(file), &text)?;
+        changed |= put(&site.conf(file), &text)?;
     }
     for file in [
         "nova-database.conf",
@@ -55,23 +58,23 @@ pub fn write(site: &Site<'_>) -> Result<()> {
         "rabbitmq.conf",
         "nginx.conf",
     ] {
-        put(&site.conf(file), &render(site, file, &values(site, &[]))?)?;
+        changed |= put(&site.conf(file), &render(site, file, &values(site, &[]))?)?;
+    }
+    for host in hypervisors() {
+        let text = render(site, "nova-compute.conf", &values(site, &[("host", &host)]))?;
+        changed |= put(&site.conf(&format!("{host}.conf")), &text)?;
     }
     // Nova looks for it beside its configuration.
     let paste = fs::read_to_string(site.venv.join("etc/nova/api-paste.ini"))
         .context("api-paste.ini of Nova")?;
-    put(&site.conf("api-paste.ini"), &paste)?;
+    changed |= put(&site.conf("api-paste.ini"), &paste)?;
     // RabbitMQ: no plugins.
-    put(&site.conf("enabled_plugins"), "[].\n")?;
-    for host in hypervisors() {
-        make(&state.join(&host))?;
-        let text = render(site, "nova-compute.conf", &values(site, &[("host", &host)]))?;
-        put(&site.conf(&format!("{host}.conf")), &text)?;
-    }
+    changed |= put(&site.conf("enabled_plugins"), "[].\n")?;
     put(
         &site.dir.join("client/clouds.yaml"),
         &render(site, "clouds.yaml", &values(site, &[]))?,
-    )
+    )?;
+    Ok(changed)
 }
 
 /// Host names of the fake hypervisors; the n-th is in availability zone az<n>.
@@ -79,7 +82,7 @@ pub fn hypervisors() -> impl Iterator<Item = String> {
     (1..=HYPERVISORS).map(|n| format!("fake-compute-{n}"))
 }
 
-fn certificates(site: &Site<'_>) -> Result<()> {
+fn certificates(site: &Site<'_>) -> Result<bool> {
     let tls = site.dir.join("tls");
     let authority = Authority::open(&tls, "ca")?;
     authority.sign(
@@ -145,8 +148,13 @@ fn make(dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))
 }
 
-fn put(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).with_context(|| format!("write {}", path.display()))
+/// True if the file was not there or different.
+fn put(path: &Path, text: &str) -> Result<bool> {
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(false);
+    }
+    fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -40,15 +40,20 @@ pub fn mariadb(site: &Site<'_>) -> Result<()> {
     serve(site)
 }
 
-/// Fills the data directory unless a former start has finished to do so.
+/// Has a former start with these versions finished to fill the databases?
+pub fn initialised(site: &Site<'_>) -> bool {
+    fs::read_to_string(done(site)).is_ok_and(|versions| versions == site.venv.display().to_string())
+}
+
+fn done(site: &Site<'_>) -> PathBuf {
+    site.state().join("initialised")
+}
+
+/// Fills the data directory; what an interrupted start or another version left there is of no use.
 fn initialise(site: &Site<'_>) -> Result<()> {
-    let done = site.state().join("initialised");
-    if done.exists() {
+    if initialised(site) {
         return Ok(());
     }
-    // What an interrupted start left is of no use.
-    site.lab.stop(NAME, "keystone")?;
-    site.lab.stop(NAME, "mariadb")?;
     remove(&data(site))?;
     keys(site)?;
     let kept = kept(site)?;
@@ -58,7 +63,8 @@ fn initialise(site: &Site<'_>) -> Result<()> {
         create(site)?;
         keep(site, &kept)?;
     }
-    fs::write(&done, "").with_context(|| done.display().to_string())
+    let done = done(site);
+    fs::write(&done, site.venv.display().to_string()).with_context(|| done.display().to_string())
 }
 
 fn data(site: &Site<'_>) -> PathBuf {

@@ -48,7 +48,10 @@ impl Part for OpenStack {
 
     fn up(&self, lab: &Lab) -> Result<()> {
         let site = Site::of(lab)?;
-        config::write(&site)?;
+        if config::write(&site)? || !database::initialised(&site) {
+            // Daemons of a former start know the old ones.
+            services::down(lab)?;
+        }
         thread::scope(|scope| {
             let queues =
                 scope.spawn(|| lab.step("openstack: RabbitMQ", || database::rabbitmq(&site)));

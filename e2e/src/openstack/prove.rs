@@ -63,6 +63,23 @@ pub fn prove(lab: &Lab) -> Result<()> {
         "project {}: left {after:?}, had {before:?}",
         proof.name
     );
+    counted(lab, mark)?;
+    proof.end()
+}
+
+/// The front end has counted, and no service has failed.
+fn counted(lab: &Lab, mark: requests::Mark) -> Result<()> {
+    if let Some(failed) = requests::since(lab, mark, USER_AGENT)?
+        .iter()
+        .find(|r| r.status >= 500)
+    {
+        bail!(
+            "{} {} was answered with {}",
+            failed.method,
+            failed.path,
+            failed.status
+        );
+    }
     let counts = requests::requests_since(lab, mark, USER_AGENT)?;
     for service in [
         Service::Identity,
@@ -76,7 +93,7 @@ pub fn prove(lab: &Lab) -> Result<()> {
             service.name()
         );
     }
-    proof.end()
+    Ok(())
 }
 
 fn untrusted_client_is_refused() -> Result<()> {

@@ -16,8 +16,6 @@ use crate::lab::Lab;
 /// One request, logged when it was answered.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Request {
-    /// When it was answered, in seconds since 1970.
-    pub at: f64,
     /// Port of the front end: which service.
     pub port: u16,
     /// Its method.
@@ -26,8 +24,6 @@ pub struct Request {
     pub path: String,
     /// HTTP status.
     pub status: u16,
-    /// How long it took.
-    pub seconds: f64,
     /// What the client calls itself.
     pub agent: String,
 }

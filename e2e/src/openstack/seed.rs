@@ -22,7 +22,7 @@ const FLAVORS: [(&str, u32, u32, u32); 6] = [
     ("SCS-4V-8-50", 4, 8192, 50),
 ];
 /// Kubernetes versions with a machine image. The content does not matter: the node agent has the real one.
-const KUBERNETES: [&str; 3] = ["v1.36.3", "v1.36.2", "v1.35.6"];
+const KUBERNETES: [&str; 4] = ["v1.35.6", "v1.36.2", "v1.36.3", "v1.37.0"];
 const IMAGE_SIZE: usize = 1 << 20;
 /// Name of the tenant's keypair.
 const KEYPAIR: &str = "capi";
