@@ -121,12 +121,16 @@ impl View {
             .clone())
     }
 
-    /// The availability zones for servers.
+    /// The availability zones for servers. None at all is Nova just starting: not kept for long.
     pub async fn availability_zones(&self) -> Result<Arc<Vec<AvailabilityZone>>> {
-        self.0
-            .facts
-            .zones
-            .get(KEPT, self.cloud().compute().availability_zones())
+        let facts = &self.0.facts.zones;
+        let compute = self.cloud().compute();
+        let zones = facts.get(KEPT, compute.availability_zones()).await?;
+        if !zones.is_empty() {
+            return Ok(zones);
+        }
+        facts
+            .get(KEPT_AFTER_MISS, compute.availability_zones())
             .await
     }
 
