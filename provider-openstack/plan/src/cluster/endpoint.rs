@@ -5,6 +5,7 @@
 
 use super::floating_ip;
 use super::load_balancer;
+use super::own;
 use super::part::Part;
 use super::resolve::{Net, Resolved};
 use super::seen::Seen;
@@ -66,7 +67,7 @@ fn balanced<'a>(
     around: &Surroundings<'a, '_>,
     seen: &'a Seen,
 ) -> Result<Part<Endpoint<'a>>, Problem> {
-    let found = load_balancer::find(want, seen);
+    let own = own::load_balancer(&want.identity, seen)?;
     let router_ips: Vec<String> = around
         .router
         .iter()
@@ -85,7 +86,7 @@ fn balanced<'a>(
                     router_ips,
                     seen,
                 },
-                found,
+                &own,
             )?
         }
         None => Part::waits_for_part(),
@@ -97,7 +98,7 @@ fn balanced<'a>(
         }));
     }
     let target = floating_ip::Target::Port {
-        id: found.map(|lb| lb.vip_port_id.as_str()),
+        id: own.kept.map(|lb| lb.vip_port_id.as_str()),
         reachable: around.connected,
     };
     let ip = floating_ip::plan(want, around.resolved.external, target, seen)?;

@@ -39,7 +39,7 @@ pub(super) fn plan<'a>(
         }]));
     };
     let ours = is_ours(want, found);
-    let mut actions = Vec::new();
+    let mut actions: Vec<Action> = surplus(want, found, seen).collect();
     if ours {
         actions.extend(set_tags(
             want,
@@ -114,6 +114,22 @@ fn find<'a>(
         .filter(|ip| Some(ip.address.as_str()) != bastion && fits(ip));
     // The one in use first, and always the same of several.
     candidates.min_by_key(|ip| (ip.port_id.is_none(), &ip.id))
+}
+
+/// What is left over from lost answers. A bastion's floating IP is described like ours, and leads
+/// nowhere for a moment: with a bastion, nothing is surplus.
+fn surplus<'s>(
+    want: &'s Want,
+    found: &'s FloatingIp,
+    seen: &'s Seen,
+) -> impl Iterator<Item = Action> + 's {
+    let is_surplus = |ip: &&FloatingIp| {
+        !want.bastion && ip.id != found.id && ip.port_id.is_none() && is_ours(want, ip)
+    };
+    let surplus = seen.floating_ips.iter().filter(is_surplus);
+    surplus.map(|ip| Action::DeleteFloatingIp {
+        floating_ip: ip.id.clone(),
+    })
 }
 
 fn is_ours(want: &Want, ip: &FloatingIp) -> bool {

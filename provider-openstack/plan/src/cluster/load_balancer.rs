@@ -5,6 +5,7 @@
 
 use super::action::{Action, Balancing, NewLoadBalancer};
 use super::allowed_cidrs;
+use super::own::Own;
 use super::part::Part;
 use super::resolve::{Net, Resolved, subnet_in};
 use super::seen::Seen;
@@ -23,37 +24,41 @@ pub(super) struct Context<'a, 'w> {
     pub seen: &'a Seen,
 }
 
-/// `found` is the load balancer, from [`find`].
 pub(super) fn plan<'a>(
     cx: &Context<'a, '_>,
-    found: Option<&'a LoadBalancer>,
+    own: &Own<'a, LoadBalancer>,
 ) -> Result<Part<&'a LoadBalancer>, Problem> {
-    let Some(balancer) = found else {
+    let Some(balancer) = own.kept else {
         return Ok(Part::lacks(vec![create(cx)?]));
     };
-    match balancer.state {
-        State::Pending | State::Deleting => {
-            return Ok(Part {
-                value: Some(balancer),
-                ..pending(balancer)
-            });
-        }
-        State::Error => return Err(broken(cx.want, balancer)),
-        State::Active | State::Other => {}
+    if let Some(busy) = std::iter::once(&balancer)
+        .chain(&own.surplus)
+        .find(|balancer| is_busy(balancer))
+    {
+        return Ok(Part {
+            value: Some(balancer),
+            ..pending(busy)
+        });
+    }
+    if balancer.state == State::Error {
+        return Err(broken(cx.want, balancer));
     }
     let ports = std::iter::once(&cx.want.api.port).chain(&cx.wanted.additional_ports);
     let next = ports
         .filter_map(|port| next_for_port(cx, balancer, *port))
         .next();
-    Ok(Part::usable(balancer, next.into_iter().collect()))
+    let delete = |surplus: &&LoadBalancer| Action::DeleteLoadBalancer {
+        load_balancer: surplus.id.clone(),
+    };
+    Ok(Part::usable(
+        balancer,
+        own.surplus.iter().map(delete).chain(next).collect(),
+    ))
 }
 
-/// The load balancer of the cluster; as in CAPO, the first of that name.
-pub(super) fn find<'a>(want: &Want, seen: &'a Seen) -> Option<&'a LoadBalancer> {
-    let name = want.identity.names.load_balancer();
-    seen.load_balancers
-        .iter()
-        .find(|balancer| balancer.name == name)
+/// Octavia refuses every change of it.
+fn is_busy(balancer: &LoadBalancer) -> bool {
+    matches!(balancer.state, State::Pending | State::Deleting)
 }
 
 fn pending<'a>(balancer: &LoadBalancer) -> Part<&'a LoadBalancer> {

@@ -18,6 +18,7 @@ mod endpoint;
 mod floating_ip;
 mod load_balancer;
 mod network;
+mod own;
 mod part;
 mod resolve;
 mod router;
@@ -44,8 +45,6 @@ pub use want::{
 use part::Part;
 use resolve::{Net, Unresolved};
 use status::Draft;
-
-use crate::step::Problem;
 
 /// What to do next about a cluster's infrastructure.
 pub type Decision = crate::step::Decision<Action, Published>;
@@ -148,28 +147,4 @@ fn subnets(want: &Want, net: Option<&Net<'_>>) -> Vec<IpNet> {
         (Network::Brought(_), Some(net)) => net.subnets.iter().map(|subnet| subnet.cidr).collect(),
         (Network::Brought(_), None) => Vec::new(),
     }
-}
-
-/// Adoption by name needs the name to be unique.
-fn at_most_one<'a>(
-    identity: &Identity,
-    kind: &str,
-    name: &str,
-    found: impl Iterator<Item = &'a str>,
-) -> Result<(), Problem> {
-    let ids: Vec<&str> = found.collect();
-    if ids.len() < 2 {
-        return Ok(());
-    }
-    Err(Problem {
-        reason: "Ambiguous".into(),
-        object: identity.object.clone(),
-        field: format!("{kind} in the cloud"),
-        value: name.to_string(),
-        way_out: format!(
-            "{} have this name ({}): rename or delete those that are not in use",
-            ids.len(),
-            ids.join(", ")
-        ),
-    })
 }

@@ -1,6 +1,7 @@
 //! The managed network and its subnet.
 
 use super::action::{Action, NewSubnet};
+use super::own;
 use super::part::Part;
 use super::resolve::Net;
 use super::seen::Seen;
@@ -15,7 +16,8 @@ pub(super) fn plan<'a>(
     seen: &'a Seen,
 ) -> Result<Part<Net<'a>>, Problem> {
     let names = &want.identity.names;
-    let Some(network) = find(want, seen)? else {
+    let own = own::network(&want.identity, seen)?;
+    let Some(network) = own.kept else {
         return Ok(Part::lacks(vec![Action::CreateNetwork {
             name: names.network(),
             description: names.description(),
@@ -25,6 +27,10 @@ pub(super) fn plan<'a>(
     };
     let mut actions: Vec<Action> =
         set_tags(want, seen, Resource::Network, &network.id, &network.tags).collect();
+    let delete = |surplus: &Network| Action::DeleteNetwork {
+        network: surplus.id.clone(),
+    };
+    actions.extend(own.surplus.into_iter().map(delete));
     // CAPO looks a subnet up by its addresses, not by its name.
     let subnet = seen
         .subnets
@@ -56,19 +62,6 @@ pub(super) fn plan<'a>(
         },
         actions,
     ))
-}
-
-/// The managed network, if it is there.
-fn find<'a>(want: &Want, seen: &'a Seen) -> Result<Option<&'a Network>, Problem> {
-    let name = want.identity.names.network();
-    let is_ours = |network: &&Network| network.name == name && seen.is_own(&network.project_id);
-    let found = seen
-        .networks
-        .iter()
-        .filter(is_ours)
-        .map(|network| network.id.as_str());
-    super::at_most_one(&want.identity, "network", &name, found)?;
-    Ok(seen.networks.iter().find(is_ours))
 }
 
 fn update_nameservers(managed: &Managed, subnet: &Subnet) -> Option<Action> {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::action::Action;
 use super::network::set_tags;
+use super::own;
 use super::part::Part;
 use super::resolve::{Net, Resolved, subnet_in};
 use super::seen::Seen;
@@ -24,10 +25,18 @@ pub(super) fn plan<'a>(
     };
     let (router, mut actions) = match (&managed.router, resolved.router) {
         (_, Some(router)) => (router, Vec::new()),
-        (want::Router::Managed(addresses), None) => match find(want, seen)? {
-            Some(router) => (router, update(want, seen, router, external, addresses)?),
-            None => return Ok(Part::lacks(vec![create(want, external, addresses)])),
-        },
+        (want::Router::Managed(addresses), None) => {
+            let own = own::router(&want.identity, seen)?;
+            let Some(router) = own.kept else {
+                return Ok(Part::lacks(vec![create(want, external, addresses)]));
+            };
+            let mut actions = update(want, seen, router, external, addresses)?;
+            let delete = |surplus: &Router| Action::DeleteRouter {
+                router: surplus.id.clone(),
+            };
+            actions.extend(own.surplus.into_iter().map(delete));
+            (router, actions)
+        }
         // A router that was brought is resolved before anything is planned.
         (want::Router::Brought(_), None) => return Ok(Part::waits_for_part()),
     };
@@ -40,18 +49,6 @@ pub(super) fn plan<'a>(
     };
     actions.extend(add_interfaces(router, net, seen));
     Ok(Part::usable(Some(router), actions))
-}
-
-fn find<'a>(want: &Want, seen: &'a Seen) -> Result<Option<&'a Router>, Problem> {
-    let name = want.identity.names.router();
-    let is_ours = |router: &&Router| router.name == name && seen.is_own(&router.project_id);
-    let found = seen
-        .routers
-        .iter()
-        .filter(is_ours)
-        .map(|router| router.id.as_str());
-    super::at_most_one(&want.identity, "router", &name, found)?;
-    Ok(seen.routers.iter().find(is_ours))
 }
 
 fn create(want: &Want, external: &Network, addresses: &[ExternalAddress]) -> Action {

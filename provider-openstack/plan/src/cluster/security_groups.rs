@@ -4,6 +4,7 @@ use ipnet::IpNet;
 
 use super::action::Action;
 use super::network::set_tags;
+use super::own;
 use super::part::Part;
 use super::seen::Seen;
 use super::want::{Groups, UserRule, Want};
@@ -26,10 +27,17 @@ pub(super) fn plan<'a>(
     subnets: &[IpNet],
     seen: &'a Seen,
 ) -> Result<Part<MachineGroups<'a>>, Problem> {
-    let control_plane = find(want, Role::ControlPlane, seen)?;
-    let worker = find(want, Role::Worker, seen)?;
-    let (Some(control_plane), Some(worker)) = (control_plane, worker) else {
-        let missing = [(Role::ControlPlane, control_plane), (Role::Worker, worker)];
+    let control_plane = own::security_group(&want.identity, Role::ControlPlane, seen)?;
+    let worker = own::security_group(&want.identity, Role::Worker, seen)?;
+    let (Some(control_plane), Some(worker), surplus) = (
+        control_plane.kept,
+        worker.kept,
+        [control_plane.surplus, worker.surplus].concat(),
+    ) else {
+        let missing = [
+            (Role::ControlPlane, control_plane.kept),
+            (Role::Worker, worker.kept),
+        ];
         let missing = missing.into_iter().filter(|(_, group)| group.is_none());
         return Ok(Part::lacks(
             missing.map(|(role, _)| create(want, role)).collect(),
@@ -51,19 +59,11 @@ pub(super) fn plan<'a>(
         ));
         actions.extend(change(group, &wanted));
     }
+    let delete = |surplus: &SecurityGroup| Action::DeleteSecurityGroup {
+        group: surplus.id.clone(),
+    };
+    actions.extend(surplus.into_iter().map(delete));
     Ok(Part::usable(found, actions))
-}
-
-fn find<'a>(want: &Want, role: Role, seen: &'a Seen) -> Result<Option<&'a SecurityGroup>, Problem> {
-    let name = want.identity.names.security_group(role);
-    let is_ours = |group: &&SecurityGroup| group.name == name && seen.is_own(&group.project_id);
-    let found = seen
-        .security_groups
-        .iter()
-        .filter(is_ours)
-        .map(|group| group.id.as_str());
-    super::at_most_one(&want.identity, "security group", &name, found)?;
-    Ok(seen.security_groups.iter().find(is_ours))
 }
 
 fn create(want: &Want, role: Role) -> Action {

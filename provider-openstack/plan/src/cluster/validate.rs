@@ -68,6 +68,10 @@ impl Want {
             (named, _) => Zones::Only(named.to_vec()),
         };
         let api = api(&identity, spec)?;
+        let had_bastion = cluster
+            .status
+            .as_ref()
+            .is_some_and(|status| status.bastion.is_some());
         Ok(Self {
             identity,
             tags: spec.tags.clone(),
@@ -76,6 +80,7 @@ impl Want {
             groups,
             api,
             zones,
+            bastion: had_bastion || spec.bastion.is_some(),
         })
     }
 }

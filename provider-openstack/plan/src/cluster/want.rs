@@ -20,6 +20,8 @@ pub struct Want {
     pub groups: Option<Groups>,
     pub api: Api,
     pub zones: Zones,
+    /// There is or was a bastion, whose floating IP is described like that of the API.
+    pub bastion: bool,
 }
 
 /// Whose infrastructure it is.

@@ -2,7 +2,7 @@
 
 use crds::openstack::v1beta2::OpenStackClusterStatus;
 use jiff::Timestamp;
-use plan::cluster::{Decision, Seen, delete, plan};
+use plan::cluster::{Action, Decision, Seen, delete, plan};
 use plan::conditions::is_true;
 use plan::step::Step;
 use proptest::prelude::*;
@@ -35,12 +35,33 @@ fn converge(cloud: &mut Cloud, plan: impl Fn(&Seen) -> Decision) -> Decision {
     panic!("does not converge: {:?}", plan(&cloud.holds).step);
 }
 
+/// A creation whose answer was lost shows up late, when it was made again already.
+fn late(cloud: &mut Cloud, action: &Action) {
+    let unnamed = matches!(
+        action,
+        Action::CreateNetwork { .. }
+            | Action::CreateRouter { .. }
+            | Action::CreateSecurityGroup { .. }
+            | Action::CreateLoadBalancer(_)
+            | Action::CreateFloatingIp { address: None, .. }
+    );
+    if unnamed {
+        // The cloud may refuse by now.
+        let _ = cloud.apply(action);
+    }
+}
+
 /// A few rounds in which only the first `done` actions happen, `lost` forgets the status, and
 /// Octavia may be slow.
 fn stumble(cloud: &mut Cloud, rounds: &[(usize, bool, bool)], plan: impl Fn(&Seen) -> Decision) {
+    let mut doubtful: Option<Action> = None;
     for (done, lost, slow) in rounds {
         let decision = plan(&cloud.holds);
+        if let Some(action) = doubtful.take() {
+            late(cloud, &action);
+        }
         if let Step::Do(actions) = &decision.step {
+            doubtful = actions.first().filter(|_| *lost).cloned();
             for action in actions.iter().take(*done) {
                 cloud
                     .apply(action)
