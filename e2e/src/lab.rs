@@ -70,6 +70,18 @@ impl Lab {
         dir
     }
 
+    /// Folder of the workspace's programs: where this one lies.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn programs(&self) -> Result<PathBuf> {
+        let this = env::current_exe().context("path of this program")?;
+        Ok(this
+            .parent()
+            .context("a program without a folder")?
+            .to_owned())
+    }
+
     /// Held while a command changes the lab; freed when its process ends, however that happens.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::{env, os::unix::process::CommandExt, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
 
-use crate::{lab::Lab, netns, parts::management, tools};
+use crate::{lab::Lab, netns, openstack, parts::management, tools};
 
 /// Becomes `command`, or `$SHELL`, in the lab's network namespace.
 ///
@@ -42,16 +42,13 @@ pub fn surroundings(lab: &Lab, command: &mut Command) -> Result<()> {
             folders.push(folder);
         }
     }
-    folders.push(lab.repo.join("target/debug"));
+    folders.push(lab.programs()?);
     folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
     folders.dedup();
     command
         .env("PATH", env::join_paths(folders)?)
         .env("KUBECONFIG", management::admin(lab))
-        .env(
-            "OS_CLIENT_CONFIG_FILE",
-            lab.dir.join("openstack/client/clouds.yaml"),
-        )
+        .env("OS_CLIENT_CONFIG_FILE", openstack::clouds_yaml(lab))
         .env("OS_CLOUD", "tenant")
         .env("CAPSTAN_LAB", &lab.name);
     // They would make clients trust other authorities than the lab's.

@@ -95,11 +95,18 @@ pub fn restart(lab: &Lab) -> Result<()> {
 
 fn start(lab: &Lab, account: &Account) -> Result<()> {
     let certificates = serving_certificate(lab, "capstan")?;
-    let mut command = Command::new(lab.repo.join("target/debug/capstan-operator"));
+    let mut command = Command::new(lab.programs()?.join("capstan-operator"));
     command
         .arg("--kubeconfig")
         .arg(kubeconfig_of(lab, &account.namespace, &account.name)?);
-    command.args(["--namespace", &account.namespace, "--log-format", "json"]);
+    command.args([
+        "--lease-namespace",
+        &account.namespace,
+        "--log-format",
+        "json",
+    ]);
+    // New releases are seen soon: flows wait for them.
+    command.args(["--poll-interval", "5"]);
     command.args([
         "--webhook-port",
         &WEBHOOKS.to_string(),
