@@ -42,6 +42,7 @@ pub fn surroundings(lab: &Lab, command: &mut Command) -> Result<()> {
             folders.push(folder);
         }
     }
+    folders.extend(openstack::commands(lab));
     folders.push(lab.programs()?);
     folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
     folders.dedup();
