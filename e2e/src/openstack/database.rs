@@ -197,6 +197,8 @@ pub fn rabbitmq(site: &Site<'_>) -> Result<()> {
     epmd.env("ERL_EPMD_ADDRESS", "127.0.0.1");
     site.start("epmd", epmd)?;
     let mut server = rabbit_command(site, "rabbitmq-server")?;
+    // The script then becomes the server, instead of a parent without which the server would live on.
+    server.env("RUNNING_UNDER_SYSTEMD", "true");
     server.env(
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
         "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1 +sbwt none",

@@ -107,7 +107,7 @@ const WORKERS: [(&str, &str, &[&str], &str); 5] = [
 ];
 const SERVERS: [&str; 4] = ["mariadb", "epmd", "rabbitmq", "nginx"];
 
-/// Starts what needs Keystone, MariaDB and RabbitMQ, and waits until every API answers.
+/// Starts what needs Keystone, MariaDB and RabbitMQ, waits until every API answers, then starts the hypervisors.
 pub fn up(site: &Site<'_>) -> Result<()> {
     for api in &APIS {
         start_api(site, api)?;
@@ -115,6 +115,12 @@ pub fn up(site: &Site<'_>) -> Result<()> {
     for (name, program, files, _) in WORKERS {
         start_worker(site, name, program, files)?;
     }
+    for api in &APIS {
+        wait_for(api.name, DEADLINE, || {
+            while_alive(site, api.name, site_answers(site, api))
+        })??;
+    }
+    // One that finds no conductor waits for ten seconds.
     for host in hypervisors() {
         start_worker(
             site,
@@ -122,11 +128,6 @@ pub fn up(site: &Site<'_>) -> Result<()> {
             "nova-compute",
             &["nova.conf", &format!("{host}.conf")],
         )?;
-    }
-    for api in &APIS {
-        wait_for(api.name, DEADLINE, || {
-            while_alive(site, api.name, site_answers(site, api))
-        })??;
     }
     Ok(())
 }
