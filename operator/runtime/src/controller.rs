@@ -21,8 +21,11 @@ use serde::de::DeserializeOwned;
 use crate::Shutdown;
 use crate::backoff::Backoff;
 use crate::events::Events;
-use crate::health::Health;
+use crate::health::{Gate, Health};
 use crate::metrics::{Controller as ControllerLabel, Metrics, Outcome};
+
+/// How long an object waits when the first list of something that it depends on is not in yet.
+const LISTING: Duration = Duration::from_millis(100);
 
 /// What all controllers of a process share.
 #[derive(Clone)]
@@ -171,6 +174,8 @@ pub struct Loop<K: Object + 'static> {
     kit: Kit,
     controller: Controller<DeserializeGuard<K>>,
     objects: Cached<K>,
+    /// A gate for each watch of this controller.
+    listed: Health,
 }
 
 impl<K: Object + 'static> Loop<K> {
@@ -181,7 +186,9 @@ impl<K: Object + 'static> Loop<K> {
         let objects = Cached {
             store: store.clone(),
         };
-        let trigger = watch::<K>(kit, kit.watch_filter.as_deref(), &objects, writer)
+        let listed = Health::default();
+        let gates = gates::<K>(kit, name, &listed);
+        let trigger = watch::<K>(kit, kit.watch_filter.as_deref(), gates, writer)
             .applied_objects()
             .predicate_filter(meaningful::<K>, PredicateConfig::default());
         let config = Config::default().concurrency(kit.concurrency);
@@ -193,6 +200,7 @@ impl<K: Object + 'static> Loop<K> {
             kit: kit.clone(),
             controller,
             objects,
+            listed,
         }
     }
 
@@ -212,7 +220,8 @@ impl<K: Object + 'static> Loop<K> {
     {
         let (store, writer) = reflector::store();
         let others = Cached { store };
-        let trigger = watch::<O>(&self.kit, None, &others, writer).touched_objects();
+        let gates = gates::<O>(&self.kit, self.name, &self.listed);
+        let trigger = watch::<O>(&self.kit, None, gates, writer).touched_objects();
         let to_refs = move |other: DeserializeGuard<O>| -> Vec<ObjectRef<DeserializeGuard<K>>> {
             other
                 .0
@@ -250,6 +259,7 @@ impl<K: Object + 'static> Loop<K> {
             events: Events::new(self.kit.client.clone(), name),
             metrics: self.kit.metrics.clone(),
             backoff: Backoff::default(),
+            listed: self.listed,
             reconcile,
             context,
         });
@@ -272,6 +282,7 @@ struct Work<C, F> {
     events: Events,
     metrics: Metrics,
     backoff: Backoff<Key>,
+    listed: Health,
     reconcile: F,
     context: Arc<C>,
 }
@@ -304,6 +315,10 @@ where
     Fut: Future<Output = Result<Requeue, E>>,
     E: Retry,
 {
+    // A store that is not filled yet would say that nobody uses what is in use.
+    if !work.listed.awaited().is_empty() {
+        return Ok(Action::requeue(LISTING));
+    }
     let since = Instant::now();
     let object = match &object.0 {
         Ok(object) => Arc::new(object.clone()),
@@ -340,7 +355,7 @@ where
 fn watch<K: Object + 'static>(
     kit: &Kit,
     filter: Option<&str>,
-    objects: &Cached<K>,
+    gates: [Gate; 2],
     writer: reflector::store::Writer<DeserializeGuard<K>>,
 ) -> impl Stream<Item = Result<watcher::Event<DeserializeGuard<K>>, watcher::Error>> + Send + 'static
 {
@@ -352,16 +367,23 @@ fn watch<K: Object + 'static>(
     if let Some(value) = filter {
         config = config.labels(&format!("cluster.x-k8s.io/watch-filter={value}"));
     }
-    let gate = kit.health.gate(format!("watch {}", K::kind(&())));
-    let store = objects.store.clone();
-    tokio::spawn(async move {
-        if store.wait_until_ready().await.is_ok() {
-            gate.open();
+    // Not `Store::wait_until_ready`: of several tasks that wait there only one is woken.
+    let open = move |event: &Result<watcher::Event<DeserializeGuard<K>>, watcher::Error>| {
+        if matches!(event, Ok(watcher::Event::InitDone)) {
+            gates.iter().for_each(Gate::open);
         }
-    });
+    };
     watcher(api, config)
         .modify(|object| object.meta_mut().managed_fields = None)
         .reflect(writer)
+        .inspect(open)
+}
+
+/// What opens when the first list of `K` is in: for the readiness of the process, and for this
+/// controller to begin.
+fn gates<K: Object>(kit: &Kit, controller: &str, listed: &Health) -> [Gate; 2] {
+    let name = format!("{controller}: watch {}", K::kind(&()));
+    [kit.health.gate(&name), listed.gate(name)]
 }
 
 /// Two states of an object with the same value are the same to a controller: only the status
