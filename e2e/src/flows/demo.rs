@@ -9,12 +9,13 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 
 use super::{
+    audit,
     conditions::{Object, holds, text},
     kubernetes::{
         ADDON, CLUSTER, CLUSTER_STACK, CONTROL_PLANE, Kind, MACHINE, MACHINE_DEPLOYMENT, NODE,
         RELEASE,
     },
-    stack,
+    stack::{self, Published, Stack},
     tenant::{Cluster, Machines, Tenant},
     wait,
 };
@@ -71,34 +72,39 @@ pub fn run(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// Publishes the stack, makes the cluster of it, and waits for all of it.
+/// The demo's cluster: the one that is there, or a new one.
+///
+/// # Errors
+/// Something is not there in time.
 pub fn create(lab: &Lab) -> Result<(Tenant<'_>, Cluster)> {
-    let published = stack::publish(lab, &lab.repo.join(stack::SOURCE))?;
-    lab.say(format_args!(
-        "cluster stack {} is published",
-        published.release
-    ));
     let tenant = Tenant::open(lab, NAME)?;
-    tenant.credentials()?;
-    tenant.subscribe()?;
-    let took = wait::until("the ClusterClass", CLASS_DEADLINE, || {
-        tenant.class_missing(&published.release)
-    })?;
-    lab.say(format_args!(
-        "ClusterClass {} is there after {:.1} s",
-        published.release,
-        took.as_secs_f64()
-    ));
-    let cluster = Cluster {
-        name: NAME.to_owned(),
-        class: published.release,
-        machines: Machines::Real,
-        workers: 2,
-        variables: vec![],
+    let cluster = match tenant.cluster(NAME)? {
+        Some(there) => there,
+        None => {
+            audit::keep(lab, NAME)?;
+            let class = subscribe(&tenant, &stack::own(lab))?;
+            let new = Cluster::new(NAME, class, Machines::Real, 2);
+            tenant.apply(&new)?;
+            new
+        }
     };
-    tenant.apply(&cluster)?;
     follow(&tenant, &cluster)?;
     Ok((tenant, cluster))
+}
+
+/// Publishes a stack, subscribes to it, and waits for its newest class, whose name it returns.
+pub fn subscribe(tenant: &Tenant<'_>, stack: &Stack) -> Result<String> {
+    let Published { release } = stack.publish(tenant.lab)?;
+    tenant.credentials()?;
+    tenant.subscribe(&stack.name)?;
+    let took = wait::until("the ClusterClass", CLASS_DEADLINE, || {
+        tenant.class_missing(&stack.name, &release)
+    })?;
+    tenant.lab.say(format_args!(
+        "cluster stack {release} is published, and its class there {:.1} s later",
+        took.as_secs_f64()
+    ));
+    Ok(release)
 }
 
 /// Waits for a cluster, and says what it reaches, with the seconds since now.

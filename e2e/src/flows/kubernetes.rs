@@ -34,7 +34,6 @@ const STACKS: &str = "clusterstack.x-k8s.io/v1alpha1";
 
 pub const NAMESPACE: Kind = kind("v1", "Namespace", "namespaces");
 pub const NODE: Kind = kind("v1", "Node", "nodes");
-pub const POD: Kind = kind("v1", "Pod", "pods");
 pub const SECRET: Kind = kind("v1", "Secret", "secrets");
 pub const DEPLOYMENT: Kind = kind("apps/v1", "Deployment", "deployments");
 pub const CLUSTER: Kind = kind(CAPI, "Cluster", "clusters");
@@ -62,11 +61,6 @@ const fn kind(api: &'static str, name: &'static str, plural: &'static str) -> Ki
 }
 
 impl Kind {
-    /// As in `apiVersion:`.
-    pub fn api_version(self) -> &'static str {
-        self.api
-    }
-
     fn resource(self) -> ApiResource {
         let (group, version) = self.api.split_once('/').unwrap_or(("", self.api));
         ApiResource {
@@ -154,15 +148,6 @@ impl Kubernetes {
             .block_on(api.patch(&name, &how, &Patch::Apply(&object)))
             .map(drop)
             .with_context(|| format!("apply {kind} {namespace}/{name}"))
-    }
-
-    /// Merges a patch into an object, or into its subresource `scale` or `status`.
-    pub fn merge(&self, kind: Kind, namespace: &str, name: &str, patch: &Value) -> Result<()> {
-        let api = self.api(kind, namespace);
-        self.runtime
-            .block_on(api.patch(name, &PatchParams::default(), &Patch::Merge(patch)))
-            .map(drop)
-            .with_context(|| format!("patch {kind} {namespace}/{name}"))
     }
 
     /// Asks for deletion; what is gone already is no error.

@@ -1,11 +1,17 @@
 //! The end-to-end flows: what `cargo lab test` shows on the running lab, each a function of its own.
 
+mod audit;
 mod clean;
 mod conditions;
+mod crash;
+mod delete;
 mod demo;
 mod kubernetes;
+mod requests;
+mod scale;
 mod stack;
 mod tenant;
+mod upgrade;
 mod wait;
 
 use anyhow::Result;
@@ -27,18 +33,39 @@ pub fn demo(lab: &Lab) -> Result<()> {
     demo::run(lab)
 }
 
-/// All flows, in the order in which they run.
+/// Everything.
+const ALL: &[&str] = &[
+    "openstack",
+    "registry",
+    "management",
+    "capi",
+    "capstan",
+    "agent",
+];
+
+/// All flows, in the order in which they run: those with real machines share one cluster, from its creation to its end.
 pub fn all() -> Vec<Flow> {
+    let flow = |name, run| Flow {
+        name,
+        parts: ALL,
+        run,
+    };
     vec![
-        Flow {
-            name: "lab_leaves_nothing",
-            parts: &[],
-            run: clean::lab_leaves_nothing,
-        },
         Flow {
             name: "openstack",
             parts: &["openstack"],
             run: openstack::prove::prove,
+        },
+        flow("create", demo::run),
+        flow("scale", scale::run),
+        flow("upgrade", upgrade::run),
+        flow("delete", delete::run),
+        flow("crash", crash::run),
+        flow("requests", requests::run),
+        Flow {
+            name: "lab_leaves_nothing",
+            parts: &[],
+            run: clean::lab_leaves_nothing,
         },
     ]
 }

@@ -15,11 +15,16 @@ use crate::{
 };
 
 /// The lab's own stack, in the workspace.
-pub const SOURCE: &str = "e2e/stacks/openstack/lab/1-36";
-/// Its releases are called so, followed by a dash and their version.
-pub const NAME: &str = "openstack-lab-1-36";
+const SOURCE: &str = "e2e/stacks/openstack/lab/1-36";
+/// Name of that stack.
+pub const LAB: &str = "lab";
 /// Kubernetes in it.
 pub const KUBERNETES: &str = "v1.36.3";
+
+/// Name of a stack's release, and of its ClusterClass.
+pub fn release(stack: &str, version: &str) -> String {
+    format!("openstack-{stack}-1-36-{version}")
+}
 
 /// A release in the registry.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,60 +33,47 @@ pub struct Published {
     pub release: String,
 }
 
-/// Publishes a stack's folder as the next release; what has not changed since the newest release is that one.
-///
-/// # Errors
-/// What `capstan` says.
-pub fn publish(lab: &Lab, folder: &Path) -> Result<Published> {
-    let out = Command::new(lab.programs()?.join("capstan"))
-        .args(["stack", "publish", "--output", "json", "--registry-ca"])
-        .arg(registry::certificate(lab))
-        .arg(folder)
-        .arg(format!("{}/{REPOSITORY}", registry::ADDRESS))
-        .output()
-        .context("run capstan")?;
-    if out.status.success() {
-        return serde_json::from_slice(&out.stdout).context("output of capstan stack publish");
-    }
-    let said = String::from_utf8_lossy(&out.stderr);
-    match unchanged_since(&said) {
-        Some(version) => Ok(Published {
-            release: format!("{NAME}-{version}"),
-        }),
-        None => bail!(
-            "capstan stack publish {}: {}",
-            folder.display(),
-            said.trim()
-        ),
-    }
-}
-
-/// The version after `nothing changed since`.
-fn unchanged_since(said: &str) -> Option<&str> {
-    let (_, rest) = said.split_once("nothing changed since ")?;
-    rest.split(':').next()
-}
-
-/// A copy of the lab's stack, to be changed: below the part's folder `flows`, so that it can be looked at.
-///
-/// # Errors
-/// The disk refuses.
-pub fn copy(lab: &Lab, name: &str) -> Result<Copy> {
-    let folder = lab.part_dir("flows").join(name);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    }
-    copy_folder(&lab.repo.join(SOURCE), &folder)?;
-    Ok(Copy { folder })
-}
-
-/// See [`copy`].
-pub struct Copy {
+/// A stack's folder.
+pub struct Stack {
+    /// Its name, as in csctl.yaml.
+    pub name: String,
     /// Where it lies.
     pub folder: PathBuf,
 }
 
-impl Copy {
+/// The lab's stack, as it is in the workspace.
+pub fn own(lab: &Lab) -> Stack {
+    Stack {
+        name: LAB.to_owned(),
+        folder: lab.repo.join(SOURCE),
+    }
+}
+
+/// A copy of the lab's stack, to be changed; under another name it is another stack.
+/// It lies below the folder `flows` of the lab, so that it can be looked at.
+///
+/// # Errors
+/// The disk refuses.
+pub fn copy(lab: &Lab, folder: &str, name: &str) -> Result<Stack> {
+    let folder = lab.part_dir("flows").join(folder);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    }
+    copy_folder(&own(lab).folder, &folder)?;
+    let stack = Stack {
+        name: name.to_owned(),
+        folder,
+    };
+    let field = "clusterStackName: ";
+    stack.replace(
+        "csctl.yaml",
+        &format!("{field}{LAB}"),
+        &format!("{field}{name}"),
+    )?;
+    Ok(stack)
+}
+
+impl Stack {
     /// Replaces a text in one of its files.
     ///
     /// # Errors
@@ -92,6 +84,68 @@ impl Copy {
         ensure!(text.contains(from), "{}: no {from:?} in it", path.display());
         fs::write(&path, text.replace(from, to)).with_context(|| path.display().to_string())
     }
+
+    /// Publishes it as the next release; what has not changed since the newest release is that one.
+    ///
+    /// # Errors
+    /// What `capstan` says.
+    pub fn publish(&self, lab: &Lab) -> Result<Published> {
+        match publish(lab, &self.folder) {
+            Ok(published) => Ok(published),
+            Err(e) => match unchanged_since(&format!("{e:#}")) {
+                Some(version) => Ok(Published {
+                    release: release(&self.name, version),
+                }),
+                None => Err(e),
+            },
+        }
+    }
+
+    /// Builds the release, without publishing it; returns its folder.
+    ///
+    /// # Errors
+    /// What `capstan` says.
+    pub fn build(&self, lab: &Lab) -> Result<PathBuf> {
+        let into = self.folder.with_extension("release");
+        capstan(lab, |command| {
+            command
+                .args(["stack", "build"])
+                .arg(&self.folder)
+                .arg("--into")
+                .arg(&into)
+        })?;
+        Ok(into.join(release(&self.name, "v1")))
+    }
+}
+
+/// Publishes a folder, that of a stack or that of a release.
+///
+/// # Errors
+/// What `capstan` says.
+pub fn publish(lab: &Lab, folder: &Path) -> Result<Published> {
+    let out = capstan(lab, |command| {
+        command
+            .args(["stack", "publish", "--output", "json", "--registry-ca"])
+            .arg(registry::certificate(lab))
+            .arg(folder)
+            .arg(format!("{}/{REPOSITORY}", registry::ADDRESS))
+    })?;
+    serde_json::from_slice(&out).context("output of capstan stack publish")
+}
+
+fn capstan(lab: &Lab, arguments: impl FnOnce(&mut Command) -> &mut Command) -> Result<Vec<u8>> {
+    let mut command = Command::new(lab.programs()?.join("capstan"));
+    let out = arguments(&mut command).output().context("run capstan")?;
+    if !out.status.success() {
+        bail!("{}", String::from_utf8_lossy(&out.stderr).trim());
+    }
+    Ok(out.stdout)
+}
+
+/// The version after `nothing changed since`.
+fn unchanged_since(said: &str) -> Option<&str> {
+    let (_, rest) = said.split_once("nothing changed since ")?;
+    rest.split(':').next()
 }
 
 fn copy_folder(from: &Path, to: &Path) -> Result<()> {
@@ -128,14 +182,14 @@ mod tests {
             }
         }
         let release = chart::class::Release {
-            name: NAME,
+            name: "openstack-lab-1-36",
             namespace: "tenant",
         };
         let objects = chart::class::render(&files, release).unwrap();
         let one = |kind: &str| objects.iter().find(|o| o["kind"] == kind).unwrap();
         assert_eq!(objects.len(), 6);
         let class = one("ClusterClass");
-        assert_eq!(class["metadata"]["name"], format!("{NAME}-v1"));
+        assert_eq!(class["metadata"]["name"], release(LAB, "v1"));
         let names = |list: &str| -> Vec<_> {
             let items = class["spec"][list].as_array().unwrap().iter();
             items.map(|i| i["name"].as_str().unwrap()).collect()

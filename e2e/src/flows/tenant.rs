@@ -1,6 +1,6 @@
 //! A tenant: a namespace with credentials for the cloud, a subscription to the lab's stack, and clusters.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use anyhow::{Context, Result};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -13,7 +13,7 @@ use super::{
         MACHINE_DEPLOYMENT, NAMESPACE, NODE, OPENSTACK_CLUSTER, OPENSTACK_MACHINE,
         OPENSTACK_SERVER, RELEASE, SECRET,
     },
-    stack,
+    stack, wait,
 };
 use crate::{
     lab::Lab,
@@ -22,8 +22,7 @@ use crate::{
 
 /// Of the Secret with clouds.yaml, and of the cloud in it: the default of the lab's stack.
 pub const IDENTITY: &str = "openstack";
-/// Of the ClusterStack.
-const STACK: &str = "lab";
+const MACHINES: &str = "serverMetadata";
 /// Everything that carries the name of its cluster in a label.
 const LABELLED: [Kind; 6] = [
     OPENSTACK_CLUSTER,
@@ -33,6 +32,7 @@ const LABELLED: [Kind; 6] = [
     OPENSTACK_MACHINE,
     OPENSTACK_SERVER,
 ];
+const DELETE_DEADLINE: Duration = Duration::from_secs(300);
 const CLUSTER_LABEL: &str = "cluster.x-k8s.io/cluster-name";
 
 /// A tenant's namespace in the management cluster.
@@ -67,6 +67,19 @@ pub struct Cluster {
     pub workers: usize,
     /// Further variables of the class.
     pub variables: Vec<(&'static str, Value)>,
+}
+
+impl Cluster {
+    /// With the defaults of its class.
+    pub fn new(name: &str, class: String, machines: Machines, workers: usize) -> Self {
+        Self {
+            name: name.to_owned(),
+            class,
+            machines,
+            workers,
+            variables: vec![],
+        }
+    }
 }
 
 impl<'a> Tenant<'a> {
@@ -108,21 +121,25 @@ impl<'a> Tenant<'a> {
         self.api.apply(SECRET, &self.namespace, secret)
     }
 
-    /// Subscribes to the lab's stack: its newest release comes by itself.
-    pub fn subscribe(&self) -> Result<()> {
+    /// Subscribes to a stack: its newest release comes by itself.
+    pub fn subscribe(&self, stack: &str) -> Result<()> {
+        self.stack(stack, &[])
+    }
+
+    /// A ClusterStack, named like its stack: with these releases, or if there are none the newest by itself.
+    pub fn stack(&self, name: &str, versions: &[&str]) -> Result<()> {
         let spec = json!({
-            "provider": "openstack", "name": "lab", "kubernetesVersion": "1.36", "channel": "stable",
-            "autoSubscribe": true, "noProvider": true,
+            "provider": "openstack", "name": name, "kubernetesVersion": "1.36", "channel": "stable",
+            "autoSubscribe": versions.is_empty(), "versions": versions, "noProvider": true,
         });
-        let stack = json!({ "metadata": { "name": STACK }, "spec": spec });
+        let stack = json!({ "metadata": { "name": name }, "spec": spec });
         self.api.apply(CLUSTER_STACK, &self.namespace, stack)
     }
 
     /// Is the class of this release there, and the release ready? Lines say what is missing.
-    pub fn class_missing(&self, release: &str) -> Result<Vec<String>> {
+    pub fn class_missing(&self, stack: &str, release: &str) -> Result<Vec<String>> {
         let mut missing = Vec::new();
-        for kind in [CLUSTER_STACK, RELEASE] {
-            let name = if kind == RELEASE { release } else { STACK };
+        for (kind, name) in [(CLUSTER_STACK, stack), (RELEASE, release)] {
             match self.api.get(kind, &self.namespace, name)? {
                 Some(value) => missing.extend(ill(&Object { kind, value })),
                 None => missing.push(format!("{kind} {name} is not there")),
@@ -138,12 +155,34 @@ impl<'a> Tenant<'a> {
         Ok(missing)
     }
 
+    /// A cluster that is there, as it was asked for.
+    pub fn cluster(&self, name: &str) -> Result<Option<Cluster>> {
+        let Some(object) = self.api.get(CLUSTER, &self.namespace, name)? else {
+            return Ok(None);
+        };
+        let topology = &object["spec"]["topology"];
+        let workers = &topology["workers"]["machineDeployments"][0]["replicas"];
+        let variables = topology["variables"].as_array();
+        let played = variables.is_some_and(|all| all.iter().any(|v| v["name"] == MACHINES));
+        Ok(Some(Cluster {
+            name: name.to_owned(),
+            class: text(&topology["classRef"]["name"]).to_owned(),
+            machines: if played {
+                Machines::Played
+            } else {
+                Machines::Real
+            },
+            workers: usize::try_from(workers.as_u64().unwrap_or_default())?,
+            variables: vec![],
+        }))
+    }
+
     /// Creates the cluster, or changes it.
     pub fn apply(&self, cluster: &Cluster) -> Result<()> {
         let mut variables = vec![json!({ "name": "sshKeyName", "value": "capi" })];
         if cluster.machines == Machines::Played {
             let metadata = json!([{ "key": "lab:boot", "value": "played" }]);
-            variables.push(json!({ "name": "serverMetadata", "value": metadata }));
+            variables.push(json!({ "name": MACHINES, "value": metadata }));
         }
         variables.extend(
             cluster
@@ -227,6 +266,25 @@ impl<'a> Tenant<'a> {
             .into_iter()
             .map(|value| Object { kind: NODE, value })
             .collect())
+    }
+
+    /// Deletes a cluster and waits until nothing of it is left in the management cluster; returns how long it took.
+    pub fn delete(&self, cluster: &str) -> Result<Duration> {
+        self.api.delete(CLUSTER, &self.namespace, cluster)?;
+        wait::until(&format!("the end of {cluster}"), DELETE_DEADLINE, || {
+            self.left(cluster)
+        })
+    }
+
+    /// What is left of a cluster: a line for each object.
+    pub fn left(&self, cluster: &str) -> Result<Vec<String>> {
+        let own = |o: &&Object| ![CLUSTER_STACK, RELEASE].contains(&o.kind);
+        let objects = self.objects(cluster)?;
+        let line = |o: &Object| match o.complaints().first() {
+            Some(complaint) => complaint.clone(),
+            None => format!("{} {} is there", o.kind, o.name()),
+        };
+        Ok(objects.iter().filter(own).map(line).collect())
     }
 
     /// What keeps a cluster from being as it was asked for: a line for each thing.
