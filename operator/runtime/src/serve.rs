@@ -209,7 +209,14 @@ fn load(folder: &Path) -> Result<Arc<CertifiedKey>, Error> {
         PrivateKeyDer::from_pem_file(&key).map_err(|error| fail(&key, error.to_string()))?;
     let signer = rustls::crypto::ring::sign::any_supported_type(&private)
         .map_err(|error| fail(&key, error.to_string()))?;
-    Ok(Arc::new(CertifiedKey::new(chain, signer)))
+    if chain.is_empty() {
+        return Err(fail(&crt, "holds no certificate".to_owned()));
+    }
+    let pair = CertifiedKey::new(chain, signer);
+    // The files are written one after the other: for a moment they do not belong together.
+    pair.keys_match()
+        .map_err(|error| fail(&key, error.to_string()))?;
+    Ok(Arc::new(pair))
 }
 
 #[cfg(test)]
