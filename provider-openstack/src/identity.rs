@@ -64,15 +64,15 @@ pub enum IdentityError {
 pub fn way_out(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Unauthorized => {
-            ": correct the user, password or application credential in clouds.yaml"
+            " (correct the user, password or application credential in clouds.yaml)"
         }
         ErrorKind::Certificate => {
-            ": put the CA of the cloud (PEM) into the key cacert of the Secret"
+            " (put the CA of the cloud, as PEM, into the key cacert of the Secret)"
         }
         ErrorKind::Transport => {
-            ": check auth_url in clouds.yaml, and that the cloud can be reached from here"
+            " (check auth_url in clouds.yaml, and that the cloud can be reached from here)"
         }
-        ErrorKind::NoService => ": check region_name and interface in clouds.yaml",
+        ErrorKind::NoService => " (check region_name and interface in clouds.yaml)",
         _ => "",
     }
 }

@@ -161,7 +161,8 @@ async fn call(cloud: &Cloud, action: &Action) -> cloud::Result<()> {
             .await
             .map(drop),
         Action::CreateRules { group, rules } => {
-            let rules: Vec<SecurityGroupRuleCreate> = rules.iter().map(|wanted| rule(group, wanted)).collect();
+            let rules: Vec<SecurityGroupRuleCreate> =
+                rules.iter().map(|wanted| rule(group, wanted)).collect();
             network.create_rules(&rules).await.map(drop)
         }
         Action::DeleteRule { rule, .. } => network.delete_rule(rule).await,

@@ -245,3 +245,78 @@ pub(super) fn follow(
         _ => view.settled(&key),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cloud::{Item, network};
+    use crds::openstack::v1beta2::OpenStackClusterSpec;
+
+    use super::*;
+
+    #[test]
+    fn only_rows_that_can_matter_are_looked_at() {
+        let object = OpenStackCluster::new("demo", OpenStackClusterSpec::default());
+        let gone = Gone::of(
+            &object,
+            &Owner {
+                namespace: "team".into(),
+                name: "demo".into(),
+            },
+        );
+        let port = |id: &str, network: &str, owner: &str| {
+            Item::Ports(network::Port {
+                id: id.into(),
+                network_id: network.into(),
+                device_owner: owner.into(),
+                ..network::Port::default()
+            })
+        };
+        let ip = |id: &str, project: &str| {
+            Item::FloatingIps(network::FloatingIp {
+                id: id.into(),
+                project_id: project.into(),
+                ..network::FloatingIp::default()
+            })
+        };
+        let managed = network::Network {
+            id: "managed".into(),
+            name: "k8s-clusterapi-cluster-team-demo".into(),
+            ..network::Network::default()
+        };
+        let mut tables = Tables::default();
+        for item in [
+            Item::Networks(managed),
+            port("router", "other", "network:router_interface"),
+            port("ours", "managed", "compute:az1"),
+            port("foreign", "other", "compute:az1"),
+            ip("mine", "project"),
+            ip("theirs", "elsewhere"),
+        ] {
+            tables.apply_write(item);
+        }
+        let seen = rows(&tables, "project", &gone);
+        let mut ports: Vec<&str> = seen.ports.iter().map(|port| port.id.as_str()).collect();
+        ports.sort_unstable();
+        assert_eq!(ports, ["ours", "router"]);
+        assert_eq!(
+            seen.floating_ips
+                .iter()
+                .map(|ip| ip.id.as_str())
+                .collect::<Vec<_>>(),
+            ["mine"]
+        );
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_is_an_address_is_not_looked_up() {
+        let mut object = OpenStackCluster::new("demo", OpenStackClusterSpec::default());
+        assert_eq!(endpoint_address(&object).await, None);
+        let host = Some("192.0.2.1".to_owned());
+        let endpoint = crds::openstack::v1beta2::APIEndpoint {
+            host: host.clone(),
+            port: Some(6443),
+        };
+        object.spec.control_plane_endpoint = Some(endpoint);
+        assert_eq!(endpoint_address(&object).await, host);
+    }
+}

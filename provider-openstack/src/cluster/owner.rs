@@ -73,3 +73,70 @@ impl Controller {
         self.machines.list(is_of_cluster).len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn object<K: DeserializeOwned>(json: Value) -> K {
+        serde_json::from_value(json).expect("an object")
+    }
+
+    fn cluster() -> Cluster {
+        object(json!({
+            "metadata": {"namespace": "team", "name": "demo"},
+            "spec": {"infrastructureRef": {
+                "apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "OpenStackCluster", "name": "demo-abc",
+            }},
+        }))
+    }
+
+    fn infrastructure(owner: &str, api_version: &str) -> OpenStackCluster {
+        object(json!({
+            "metadata": {"namespace": "team", "name": "demo-abc", "ownerReferences": [
+                {"apiVersion": api_version, "kind": owner, "name": "demo", "uid": "1"},
+            ]},
+            "spec": {"identityRef": {"name": "cloud", "cloudName": "openstack"}},
+        }))
+    }
+
+    #[test]
+    fn the_owner_is_a_cluster_of_cluster_api() {
+        let owner = of(&infrastructure("Cluster", "cluster.x-k8s.io/v1beta2"));
+        assert_eq!(
+            owner,
+            Some(Owner {
+                namespace: "team".into(),
+                name: "demo".into()
+            })
+        );
+        assert_eq!(
+            of(&infrastructure("ClusterClass", "cluster.x-k8s.io/v1beta2")),
+            None
+        );
+        assert_eq!(of(&infrastructure("Cluster", "example.org/v1")), None);
+    }
+
+    #[test]
+    fn a_machine_wakes_the_infrastructure_of_its_cluster_only_when_it_goes() {
+        let wakes = of_machine(Cached::fixed([cluster()]));
+        let machine = |deleted: Value| -> OpenStackMachine {
+            object(json!({
+                "metadata": {
+                    "namespace": "team", "name": "demo-worker", "deletionTimestamp": deleted,
+                    "labels": {"cluster.x-k8s.io/cluster-name": "demo"},
+                },
+                "spec": {"flavor": {"id": "1"}, "image": {"id": "1"}},
+            }))
+        };
+        assert_eq!(
+            wakes(&machine(json!("2026-01-01T00:00:00Z"))),
+            Some(Key::new("team", "demo-abc"))
+        );
+        assert_eq!(wakes(&machine(Value::Null)), None);
+        assert_eq!(infrastructure_of(&Cluster::default()), None);
+    }
+}
