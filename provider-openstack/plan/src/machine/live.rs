@@ -16,14 +16,17 @@ pub fn step(want: &Want, seen: &Seen, status: &mut Status) -> Outcome {
     };
     let reported = server.status.clone().unwrap_or_default();
     status.status.instance_id.clone_from(&reported.instance_id);
-    match (reported.instance_state.as_deref(), &reported.instance_id) {
+    let (step, mut told) = match (reported.instance_state.as_deref(), &reported.instance_id) {
         (Some("ACTIVE"), Some(id)) if reported.ready => {
             active(want, id, server, status);
             ingress::step(want, seen, server)
         }
         (Some("DELETED"), id) => lost(want, id.as_deref().unwrap_or_default()),
         _ => mirror(server),
-    }
+    };
+    // The server's controller is the one that logs in.
+    told.authentication = said(server, ConditionType::OpenStackAuthenticationSucceeded);
+    (step, told)
 }
 
 /// There is no object for the server yet.
