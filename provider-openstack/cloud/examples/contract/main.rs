@@ -46,22 +46,11 @@ async fn main() -> Result<()> {
     let credentials = Credentials::parse(&clouds_yaml, &cloud, None, ca.as_deref())?;
     refusals(&credentials).await?;
     let mut contract = Contract::new(credentials).await?;
-    let before = contract.everything().await?;
-    contract.step("list everything");
-    contract.facts().await?;
-    let net = contract.network().await?;
-    contract.server(&net.port).await?;
-    contract.load_balancer(&net).await?;
-    contract.remove(&net).await?;
-    let after = contract.everything().await?;
-    ensure!(
-        before == after,
-        "left behind: {:?}",
-        after.difference(&before)
-    );
-    contract.step("nothing is left behind");
-    contract.table();
-    Ok(())
+    let result = contract.run().await;
+    if result.is_err() {
+        contract.sweep().await?;
+    }
+    result
 }
 
 fn filter() -> tracing_subscriber::EnvFilter {
@@ -124,6 +113,67 @@ impl Contract {
         };
         new.step("login");
         Ok(new)
+    }
+
+    async fn run(&mut self) -> Result<()> {
+        let before = self.everything().await?;
+        self.step("list everything");
+        self.facts().await?;
+        let net = self.network().await?;
+        self.server(&net.port).await?;
+        self.load_balancer(&net).await?;
+        self.remove(&net).await?;
+        let after = self.everything().await?;
+        ensure!(
+            before == after,
+            "left behind: {:?}",
+            after.difference(&before)
+        );
+        self.step("nothing is left behind");
+        self.table();
+        Ok(())
+    }
+
+    /// Deletes what a failed run has left, as far as that is possible at once.
+    async fn sweep(&self) -> Result<()> {
+        let seen = self.view.snapshot(Kind::ALL).await?;
+        let cloud = self.view.cloud();
+        let neutron = cloud.network();
+        let mut results = Vec::new();
+        for server in seen.servers.named(&self.name) {
+            results.push(cloud.compute().delete_server(&server.id).await);
+        }
+        for balancer in seen.load_balancers.named(&self.name) {
+            results.push(
+                cloud
+                    .load_balancer()
+                    .delete_load_balancer(&balancer.id)
+                    .await,
+            );
+        }
+        for port in seen.ports.with_prefix(&self.name) {
+            results.push(neutron.delete_port(&port.id).await);
+        }
+        for router in seen.routers.named(&self.name) {
+            for subnet in seen.subnets.named(&self.name) {
+                results.push(
+                    neutron
+                        .remove_router_interface(&router.id, &subnet.id)
+                        .await,
+                );
+            }
+            results.push(neutron.delete_router(&router.id).await);
+        }
+        for network in seen.networks.named(&self.name) {
+            results.push(neutron.delete_network(&network.id).await);
+        }
+        for group in seen.security_groups.named(&self.name) {
+            results.push(neutron.delete_security_group(&group.id).await);
+        }
+        for error in results.into_iter().filter_map(|result| result.err()) {
+            eprintln!("left behind under the name {}: {error}", self.name);
+        }
+        Ok(())
     }
 
     fn step(&mut self, what: &str) {

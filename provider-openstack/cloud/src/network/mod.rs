@@ -15,12 +15,9 @@ pub use types::{
     SecurityGroupRule, SecurityGroupRuleCreate, Subnet, SubnetCreate,
 };
 
-/// The older extension that allows tags in a bulk creation of ports. [`crate::View::ports_take_tags`]
-/// knows both.
+/// The extension that allows tags in a bulk creation of ports. `tag-creation` is not that: it adds a
+/// POST to the tags of what exists.
 pub const TAGS_IN_BULK_PORTS: &str = "tag-ports-during-bulk-creation";
-
-/// The newer extension that allows tags in any creation.
-pub const TAGS_AT_CREATION: &str = "tag-creation";
 
 /// The extension that allows tags on most resources.
 pub const TAGS: &str = "standard-attr-tag";

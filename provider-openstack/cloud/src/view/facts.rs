@@ -12,7 +12,7 @@ use crate::Result;
 use crate::compute::{AvailabilityZone, Flavor, ServerGroup};
 use crate::image::Image;
 use crate::loadbalancer::{LoadBalancerFlavor, Provider};
-use crate::network::{TAGS_AT_CREATION, TAGS_IN_BULK_PORTS};
+use crate::network::TAGS_IN_BULK_PORTS;
 
 const KEPT: Duration = Duration::from_secs(600);
 /// Who misses something may ask again after this: it could have been made just now.
@@ -148,8 +148,7 @@ impl View {
 
     /// Whether ports can be created with their tags, which saves a request for each.
     pub async fn ports_take_tags(&self) -> Result<bool> {
-        Ok(self.has_extension(TAGS_AT_CREATION).await?
-            || self.has_extension(TAGS_IN_BULK_PORTS).await?)
+        self.has_extension(TAGS_IN_BULK_PORTS).await
     }
 
     /// The server group with this name; the first, if there are several.
