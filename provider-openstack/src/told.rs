@@ -30,7 +30,11 @@ impl Told {
                     .await
             }
             Some(error) => {
-                let note = format!("could not {action}: {error}");
+                // This error names the action itself.
+                let note = match error {
+                    Error::Execute { source, .. } => format!("could not {action}: {source}"),
+                    other => format!("could not {action}: {other}"),
+                };
                 context
                     .events
                     .warning(object, &format!("Failed{verb}"), note)

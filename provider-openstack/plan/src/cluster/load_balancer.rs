@@ -31,15 +31,6 @@ pub(super) fn plan<'a>(
     let Some(balancer) = own.kept else {
         return Ok(Part::lacks(vec![create(cx)?]));
     };
-    if let Some(busy) = std::iter::once(&balancer)
-        .chain(&own.surplus)
-        .find(|balancer| is_busy(balancer))
-    {
-        return Ok(Part {
-            value: Some(balancer),
-            ..pending(busy)
-        });
-    }
     if balancer.state == State::Error {
         return Err(broken(cx.want, balancer));
     }
@@ -50,10 +41,19 @@ pub(super) fn plan<'a>(
     let delete = |surplus: &&LoadBalancer| Action::DeleteLoadBalancer {
         load_balancer: surplus.id.clone(),
     };
-    Ok(Part::usable(
-        balancer,
-        own.surplus.iter().map(delete).chain(next).collect(),
-    ))
+    let actions: Vec<Action> = own.surplus.iter().map(delete).chain(next).collect();
+    // One that is busy but complete is changed by somebody else: a machine that joins, for example.
+    let complete = actions.is_empty() && balancer.state != State::Deleting;
+    let busy = std::iter::once(&balancer)
+        .chain(&own.surplus)
+        .find(|balancer| is_busy(balancer));
+    match busy {
+        Some(busy) if !complete => Ok(Part {
+            value: Some(balancer),
+            ..pending(busy)
+        }),
+        _ => Ok(Part::usable(balancer, actions)),
+    }
 }
 
 /// Octavia refuses every change of it.

@@ -302,3 +302,30 @@ fn a_load_balancer_in_error_is_reported() {
         "APIEndpointConfigFailed"
     );
 }
+
+#[test]
+fn a_complete_load_balancer_may_be_busy_with_its_members() {
+    let (want, mut cloud) = (want(managed()), cloud());
+    let step = |seen: &Seen| plan(&want, seen, Timestamp::UNIX_EPOCH).step;
+    for _ in 0..30 {
+        match step(&cloud.holds) {
+            Step::Do(actions) => {
+                actions
+                    .iter()
+                    .for_each(|action| cloud.apply(action).expect("accepted"));
+            }
+            _ => cloud.tick(),
+        }
+    }
+    let set = |seen: &mut Seen, state| {
+        seen.load_balancers
+            .iter_mut()
+            .for_each(|balancer| balancer.state = state);
+    };
+    set(&mut cloud.holds, State::Pending);
+    assert_eq!(step(&cloud.holds), Step::Done);
+    cloud.holds.monitors.clear();
+    assert!(
+        matches!(step(&cloud.holds), Step::Wait(waiting) if waiting.reason == "LoadBalancerPending")
+    );
+}
