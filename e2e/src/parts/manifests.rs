@@ -92,34 +92,47 @@ pub fn apply(lab: &Lab, documents: &[Value]) -> Result<()> {
     if documents.is_empty() {
         return Ok(());
     }
-    let list =
-        serde_json::to_vec(&json!({ "apiVersion": "v1", "kind": "List", "items": documents }))?;
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": documents });
+    // The managers migrate their CRDs while they run, hence the conflicts.
+    let arguments = [
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--field-manager=lab",
+    ];
     wait_for("apply of manifests", Duration::from_secs(20), || {
-        let mut child = management::kubectl(lab)?
-            // The managers migrate their CRDs while they run, hence the conflicts.
-            .args([
-                "apply",
-                "--server-side",
-                "--force-conflicts",
-                "--field-manager=lab",
-                "--filename=-",
-            ])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        child
-            .stdin
-            .take()
-            .context("kubectl without standard input")?
-            .write_all(&list)?;
-        let out = child.wait_with_output()?;
-        if out.status.success() {
-            Ok(())
-        } else {
-            bail!("{}", String::from_utf8_lossy(&out.stderr).trim())
-        }
+        feed(lab, &arguments, &list)
     })
+}
+
+/// What would come of creating it.
+///
+/// # Errors
+/// What kubectl says when the API server refuses it.
+pub fn dry_run(lab: &Lab, object: &Value) -> Result<()> {
+    feed(lab, &["create", "--dry-run=server"], object)
+}
+
+fn feed(lab: &Lab, arguments: &[&str], object: &Value) -> Result<()> {
+    let mut child = management::kubectl(lab)?
+        .args(arguments)
+        .arg("--filename=-")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut input = child
+        .stdin
+        .take()
+        .context("kubectl without standard input")?;
+    input.write_all(&serde_json::to_vec(object)?)?;
+    drop(input);
+    let out = child.wait_with_output()?;
+    if out.status.success() {
+        Ok(())
+    } else {
+        bail!("{}", String::from_utf8_lossy(&out.stderr).trim())
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub mod capstan;
 pub mod management;
 pub mod manifests;
 pub mod registry;
+pub mod webhooks;
 
 use anyhow::{Result, anyhow};
 
