@@ -333,7 +333,8 @@ pub fn ancestors() -> Vec<Pid> {
     .collect()
 }
 
-fn pss(pid: Pid) -> Option<u64> {
+/// Proportional set size of a process in bytes; None once it is gone.
+pub fn pss(pid: Pid) -> Option<u64> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let kib: u64 = rollup
         .lines()

@@ -1,6 +1,7 @@
 //! What real and played machines have in common: a folder, a network namespace, links, processes to end.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -15,6 +16,7 @@ use nix::{
 use super::{
     network::link,
     plan::{Boot, Link},
+    real::cgroups,
     world::Machine,
 };
 use crate::{lab::Lab, netns, process::wait_for};
@@ -92,4 +94,17 @@ pub fn kill_all(machine: &Machine) -> Result<()> {
             None => Ok(()),
         },
     )
+}
+
+/// All processes of all machines, containers included.
+pub fn processes(lab: &Lab) -> BTreeSet<Pid> {
+    let prefix = format!("{}-n-", lab.netns());
+    let networks: Vec<_> = netns::named(lab)
+        .into_iter()
+        .filter(|n| n.starts_with(&prefix))
+        .collect();
+    let mut found: BTreeSet<_> = netns::processes(&networks).into_iter().collect();
+    // Pods have network namespaces of their own.
+    found.extend(cgroups::processes(&lab.netns()));
+    found
 }

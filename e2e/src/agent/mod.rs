@@ -11,15 +11,16 @@ pub mod network;
 mod observe;
 mod plan;
 mod played;
+pub mod prove;
 mod real;
-mod status;
+pub mod status;
 mod user_data;
 mod world;
 
 use std::{
     env, fmt, fs,
     path::PathBuf,
-    process::Command as Process,
+    process::Command as Program,
     sync::Mutex,
     thread,
     time::{Duration, SystemTime},
@@ -29,7 +30,14 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 
 use self::{cloud_controller::Shared, execute::Executor, observe::Observer, status::Status};
-use crate::{image, lab::Lab, netns, openstack::client::Client, part::Part, process::Daemon};
+use crate::{
+    image,
+    lab::Lab,
+    netns,
+    openstack::client::Client,
+    part::Part,
+    process::{self, Daemon},
+};
 
 /// The part `agent`.
 pub struct Agent;
@@ -125,7 +133,7 @@ impl Part for Agent {
     }
 
     fn up(&self, lab: &Lab) -> Result<()> {
-        let mut command = Process::new(env::current_exe().context("path of this program")?);
+        let mut command = Program::new(env::current_exe().context("path of this program")?);
         command.args(["--name", &lab.name, "agent", "run"]);
         lab.start(Daemon {
             part: "agent",
@@ -145,7 +153,7 @@ impl Part for Agent {
                 lab.log("agent", "agent").display()
             );
         }
-        crate::process::wait_for(
+        process::wait_for(
             "first round of the node agent",
             Duration::from_secs(30),
             || {
@@ -169,6 +177,16 @@ impl Part for Agent {
                 }
             },
         )
+    }
+
+    /// The agent's own and that of all machines.
+    fn memory(&self, lab: &Lab) -> u64 {
+        let agent = process::memory(lab, self.name());
+        agent
+            + machine::processes(lab)
+                .into_iter()
+                .filter_map(process::pss)
+                .sum::<u64>()
     }
 
     fn down(&self, lab: &Lab) -> Result<()> {

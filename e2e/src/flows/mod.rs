@@ -16,7 +16,7 @@ mod wait;
 
 use anyhow::Result;
 
-use crate::{lab::Lab, openstack};
+use crate::{agent, lab::Lab, openstack, parts::webhooks};
 
 /// A flow: what must be seen, and how.
 pub struct Flow {
@@ -55,6 +55,16 @@ pub fn all() -> Vec<Flow> {
             name: "openstack",
             parts: &["openstack"],
             run: openstack::prove::prove,
+        },
+        Flow {
+            name: "webhooks",
+            parts: &["capi", "capstan"],
+            run: webhooks::prove,
+        },
+        Flow {
+            name: "machines",
+            parts: &["openstack", "agent"],
+            run: agent::prove::prove,
         },
         flow("create", demo::run),
         flow("scale", scale::run),

@@ -9,6 +9,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use nix::unistd::Pid;
+
 use crate::process::wait_for;
 
 /// A hierarchy that is mounted on the host.
@@ -120,6 +122,27 @@ pub fn remove(group: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Processes in `group` and below it, in whichever hierarchy comes first: a process of a machine is in all.
+pub fn processes(group: &str) -> Vec<Pid> {
+    fn below(dir: &Path, found: &mut Vec<Pid>) {
+        let members = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
+        found.extend(
+            members
+                .lines()
+                .filter_map(|l| l.parse().ok().map(Pid::from_raw)),
+        );
+        let folders = fs::read_dir(dir).into_iter().flatten().flatten();
+        for folder in folders.filter(|f| f.file_type().is_ok_and(|t| t.is_dir())) {
+            below(&folder.path(), found);
+        }
+    }
+    let mut found = vec![];
+    if let Some(first) = hierarchies().unwrap_or_default().first() {
+        below(&first.mounted.join(group), &mut found);
+    }
+    found
 }
 
 /// Depth first; a group's files are no files and need no removal.
