@@ -52,11 +52,15 @@ pub fn install(lab: &Lab, parts: &[&str]) -> Result<()> {
             "go is missing: the tools are built from Go modules. Install Go 1.26 or newer and put its bin folder on PATH"
         );
     }
-    let missing: Vec<_> = NEEDS
+    let mut missing: Vec<_> = NEEDS
         .iter()
         .filter(|n| (n.part.is_empty() || parts.contains(&n.part)) && find(n.program).is_none())
         .map(|n| n.package)
         .collect();
+    if parts.contains(&"openstack") && !makes_environments() {
+        missing.push("python3-venv");
+    }
+    missing.dedup();
     if missing.is_empty() {
         return Ok(());
     }
@@ -87,6 +91,14 @@ pub fn install(lab: &Lab, parts: &[&str]) -> Result<()> {
         })
         .with_context(|| format!("try by hand: {by_hand}"))
     })
+}
+
+/// Debian's python3 makes virtual environments only with another package beside it.
+fn makes_environments() -> bool {
+    let check = Command::new("python3")
+        .args(["-c", "import ensurepip, venv"])
+        .output();
+    check.is_ok_and(|out| out.status.success())
 }
 
 fn simulate(packages: &[&str]) -> Result<String> {

@@ -100,6 +100,14 @@ impl Lab {
         self.record(part, name).is_some_and(|r| r.alive())
     }
 
+    /// Does it run a program that has been built anew since?
+    pub fn outdated(&self, part: &str, name: &str) -> bool {
+        let record = self.record(part, name).filter(Record::alive);
+        let program = record.and_then(|r| fs::read_link(format!("/proc/{}/exe", r.pid)).ok());
+        // How the kernel shows the path of a file that has been replaced.
+        program.is_some_and(|p| p.to_string_lossy().ends_with(" (deleted)"))
+    }
+
     /// Stops it and its whole session: SIGTERM, 20 s, SIGKILL. One that does not run is no error.
     pub fn stop(&self, part: &str, name: &str) -> Result<()> {
         let path = self.record_path(part, name);

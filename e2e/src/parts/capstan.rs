@@ -94,6 +94,9 @@ pub fn restart(lab: &Lab) -> Result<()> {
 }
 
 fn start(lab: &Lab, account: &Account) -> Result<()> {
+    if lab.outdated(NAME, PROCESS) {
+        lab.stop(NAME, PROCESS)?;
+    }
     let certificates = serving_certificate(lab, "capstan")?;
     let mut command = Command::new(lab.programs()?.join("capstan-operator"));
     command
