@@ -31,6 +31,7 @@ struct Row {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 enum State {
     /// Runs and answers.
     Up,
