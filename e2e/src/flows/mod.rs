@@ -1,8 +1,10 @@
 //! The end-to-end flows: what `cargo lab test` shows on the running lab, each a function of its own.
 
 mod audit;
+mod bad_input;
 mod clean;
 mod conditions;
+mod corrupt;
 mod crash;
 mod delete;
 mod demo;
@@ -71,6 +73,7 @@ pub fn all() -> Vec<Flow> {
         flow("upgrade", upgrade::run),
         flow("delete", delete::run),
         flow("crash", crash::run),
+        flow("bad_input", bad_input::run),
         flow("requests", requests::run),
         Flow {
             name: "lab_leaves_nothing",

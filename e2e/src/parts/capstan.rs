@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     management::{authority, kubeconfig_of, serving_certificate},
-    manifests,
+    manifests, registry,
 };
 use crate::{checks::cargo, lab::Lab, part::Part, probe, process::Daemon, tools};
 
@@ -21,8 +21,6 @@ const HOOKS: u16 = 9442;
 const HEALTH: u16 = 9440;
 /// Prometheus metrics, plain HTTP on 127.0.0.1.
 pub const METRICS: u16 = 8080;
-/// The lab's registry.
-const REGISTRY: &str = "172.29.0.1:5443";
 /// Where the lab's cluster stacks are published, below the registry.
 pub const REPOSITORY: &str = "cluster-stacks";
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -63,7 +61,7 @@ impl Part for Capstan {
         let rbac = shipped("rbac", WEBHOOKS)?;
         let account = Account::of(&rbac)?;
         manifests::apply(lab, &rbac)?;
-        start(lab, &account)?;
+        start(lab, &account, registry::ADDRESS)?;
         // Only now: the API server refuses objects whose webhooks do not answer.
         manifests::apply(lab, &shipped("webhook", WEBHOOKS)?)?;
         manifests::apply(lab, &shipped("hooks", HOOKS)?)
@@ -90,10 +88,18 @@ impl Part for Capstan {
 /// # Errors
 /// It ends, or is not ready in time.
 pub fn restart(lab: &Lab) -> Result<()> {
-    start(lab, &Account::of(&config(lab, "rbac")?)?)
+    restart_with(lab, registry::ADDRESS)
 }
 
-fn start(lab: &Lab, account: &Account) -> Result<()> {
+/// The same with another registry, for instance one that is not there.
+///
+/// # Errors
+/// As [`restart`].
+pub fn restart_with(lab: &Lab, registry: &str) -> Result<()> {
+    start(lab, &Account::of(&config(lab, "rbac")?)?, registry)
+}
+
+fn start(lab: &Lab, account: &Account, registry: &str) -> Result<()> {
     if lab.outdated(NAME, PROCESS) {
         lab.stop(NAME, PROCESS)?;
     }
@@ -131,8 +137,8 @@ fn start(lab: &Lab, account: &Account) -> Result<()> {
         .arg("--registry-ca")
         .arg(lab.dir.join("registry/ca.pem"));
     // As upstream: the repository holds the registry's name.
-    command.env("OCI_REGISTRY", REGISTRY);
-    command.env("OCI_REPOSITORY", format!("{}/{REPOSITORY}", REGISTRY));
+    command.env("OCI_REGISTRY", registry);
+    command.env("OCI_REPOSITORY", format!("{registry}/{REPOSITORY}"));
     for bundle in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
         command.env_remove(bundle);
     }

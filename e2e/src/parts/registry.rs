@@ -47,10 +47,7 @@ impl Part for Registry {
         command
             .arg("serve")
             .arg(lab.repo.join("e2e/registry/config.yml"))
-            .env(
-                "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY",
-                dir.join("data"),
-            )
+            .env("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", data(lab))
             .env("REGISTRY_HTTP_TLS_CERTIFICATE", server.certificate)
             .env("REGISTRY_HTTP_TLS_KEY", server.key)
             // Else it looks for a collector of traces on localhost for ever.
@@ -80,6 +77,11 @@ impl Part for Registry {
     fn down(&self, lab: &Lab) -> Result<()> {
         lab.stop_all(NAME)
     }
+}
+
+/// Folder of its blobs and tags.
+pub fn data(lab: &Lab) -> PathBuf {
+    lab.part_dir(NAME).join("data")
 }
 
 /// PEM file with the certificate of the registry's authority.
