@@ -15,6 +15,7 @@ mod seed;
 mod services;
 
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -179,7 +180,12 @@ fn command(program: impl AsRef<Path>) -> Command {
 
 /// Runs to the end; the error holds the last lines of what the command said.
 fn run(mut command: Command) -> Result<String> {
-    let shown = format!("{command:?}");
+    let arguments: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
+    let shown = format!(
+        "{} {}",
+        command.get_program().display(),
+        arguments.join(" ")
+    );
     let out = command.output().with_context(|| format!("run {shown}"))?;
     if !out.status.success() {
         let said = [out.stdout, out.stderr].concat();

@@ -217,11 +217,23 @@ pub fn reported(lab: &Lab) -> Result<()> {
     for host in hypervisors() {
         fresh(lab, &nova, "nova-compute", &host, &host)?;
     }
-    fresh(lab, &nova, "nova-conductor", "", "nova-conductor")?;
-    fresh(lab, &nova, "nova-scheduler", "", "nova-scheduler")?;
+    fresh(lab, &nova, "nova-conductor", "control", "nova-conductor")?;
+    fresh(lab, &nova, "nova-scheduler", "control", "nova-scheduler")?;
     let cinder = admin.list(Service::BlockStorage, "/os-services", "services")?;
-    fresh(lab, &cinder, "cinder-scheduler", "", "cinder-scheduler")?;
-    fresh(lab, &cinder, "cinder-volume", "", "cinder-volume")?;
+    fresh(
+        lab,
+        &cinder,
+        "cinder-scheduler",
+        "cinder",
+        "cinder-scheduler",
+    )?;
+    fresh(
+        lab,
+        &cinder,
+        "cinder-volume",
+        "cinder@fake",
+        "cinder-volume",
+    )?;
     let known = admin
         .list(Service::Compute, "/os-hypervisors", "hypervisors")?
         .len();
@@ -234,7 +246,7 @@ pub fn reported(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// The service `binary` on `host` (empty: on any) is up and has reported since `daemon` was started.
+/// The service `binary` on `host` is up and has reported since `daemon` was started.
 fn fresh(lab: &Lab, services: &[Value], binary: &str, host: &str, daemon: &str) -> Result<()> {
     let since = lab
         .record(NAME, daemon)
@@ -242,7 +254,7 @@ fn fresh(lab: &Lab, services: &[Value], binary: &str, host: &str, daemon: &str) 
         .since;
     let service = services
         .iter()
-        .find(|s| s["binary"] == binary && (host.is_empty() || s["host"] == host))
+        .find(|s| s["binary"] == binary && s["host"] == host)
         .with_context(|| format!("{binary} {host} is unknown"))?;
     // In UTC, without saying so.
     let updated = format!("{}Z", service["updated_at"].as_str().unwrap_or_default());
