@@ -1,20 +1,12 @@
 //! Doing what a plan says: each action is one call.
 
-use cloud::loadbalancer::{ListenerCreate, LoadBalancerCreate, MonitorCreate, PoolCreate};
-use cloud::network::{
-    AllocationPool, FixedIp, FloatingIpCreate, Gateway, NetworkCreate, RouterCreate,
-    SecurityGroupRuleCreate, SubnetCreate,
-};
-use cloud::{Cloud, ErrorKind, Kind, View};
+use cloud::loadbalancer::LoadBalancing;
+use cloud::{Cloud, ErrorKind, View};
 use crds::openstack::v1beta2::OpenStackCluster;
 use futures::future::join_all;
-use plan::cluster::{Action, Balancing, NewLoadBalancer, NewSubnet, Probe};
-use plan::rules::WantedRule;
-use plan::step::Resource;
-use plan::world::{Direction, EtherType};
-use serde_json::json;
+use plan::cluster::{Action, Balance};
 
-use super::{Controller, locked};
+use super::{Controller, locked, wire};
 use crate::Error;
 use crate::told::Told;
 
@@ -80,7 +72,11 @@ impl Controller {
 
     /// Some providers of load balancers have no health monitors; that is remembered.
     fn can_do_without(&self, action: &Action) -> bool {
-        let Action::CreateMonitor { load_balancer, .. } = action else {
+        let Action::Balance {
+            load_balancer,
+            change: Balance::CreateMonitor { .. },
+        } = action
+        else {
             return false;
         };
         locked(&self.without_monitor).insert(load_balancer.clone());
@@ -91,22 +87,8 @@ impl Controller {
 async fn call(cloud: &Cloud, action: &Action) -> cloud::Result<()> {
     let network = cloud.network();
     match action {
-        Action::CreateNetwork {
-            name,
-            description,
-            mtu,
-            port_security,
-        } => {
-            let new = NetworkCreate {
-                name: name.clone(),
-                description: description.clone(),
-                admin_state_up: true,
-                mtu: mtu.map(i64::from),
-                port_security_enabled: *port_security,
-            };
-            network.create_network(&new).await.map(drop)
-        }
-        Action::CreateSubnet(new) => network.create_subnet(&subnet(new)).await.map(drop),
+        Action::CreateNetwork(new) => network.create_network(&wire::network(new)).await.map(drop),
+        Action::CreateSubnet(new) => network.create_subnet(&wire::subnet(new)).await.map(drop),
         Action::UpdateNameservers {
             subnet,
             nameservers,
@@ -114,42 +96,15 @@ async fn call(cloud: &Cloud, action: &Action) -> cloud::Result<()> {
             .set_dns_nameservers(subnet, nameservers)
             .await
             .map(drop),
-        Action::CreateRouter {
-            name,
-            description,
-            gateway,
-        } => {
-            let gateway = gateway.as_ref().map(|id| Gateway {
-                network_id: id.clone(),
-                ..Gateway::default()
-            });
-            let (name, description) = (name.clone(), description.clone());
-            network
-                .create_router(&RouterCreate {
-                    name,
-                    description,
-                    external_gateway_info: gateway,
-                })
-                .await
-                .map(drop)
-        }
+        Action::CreateRouter(new) => network.create_router(&wire::router(new)).await.map(drop),
         Action::SetGateway {
             router,
             network: external,
             addresses,
-        } => {
-            let address = |address: &plan::world::FixedIp| FixedIp {
-                subnet_id: address.subnet_id.clone(),
-                ip_address: address.ip_address.clone(),
-            };
-            let external_fixed_ips = addresses.iter().map(address).collect();
-            let gateway = Gateway {
-                network_id: external.clone(),
-                external_fixed_ips,
-                enable_snat: None,
-            };
-            network.set_gateway(router, &gateway).await.map(drop)
-        }
+        } => network
+            .set_gateway(router, &wire::gateway(external, addresses))
+            .await
+            .map(drop),
         Action::AddRouterInterface { router, subnet } => {
             network.add_router_interface(router, subnet).await
         }
@@ -161,28 +116,21 @@ async fn call(cloud: &Cloud, action: &Action) -> cloud::Result<()> {
             .await
             .map(drop),
         Action::CreateRules { group, rules } => {
-            let rules: Vec<SecurityGroupRuleCreate> =
-                rules.iter().map(|wanted| rule(group, wanted)).collect();
+            let rules: Vec<_> = rules
+                .iter()
+                .map(|wanted| wire::rule(group, wanted))
+                .collect();
             network.create_rules(&rules).await.map(drop)
         }
         Action::DeleteRule { rule, .. } => network.delete_rule(rule).await,
-        Action::SetTags { resource, id, tags } => match taggable(*resource) {
+        Action::SetTags { resource, id, tags } => match wire::taggable(*resource) {
             Some(kind) => network.set_tags(kind, id, tags).await,
             None => Ok(()),
         },
-        Action::CreateFloatingIp {
-            network: external,
-            description,
-            address,
-        } => {
-            let new = FloatingIpCreate {
-                floating_network_id: external.clone(),
-                description: description.clone(),
-                floating_ip_address: address.clone(),
-                port_id: None,
-            };
-            network.create_floating_ip(&new).await.map(drop)
-        }
+        Action::CreateFloatingIp(new) => network
+            .create_floating_ip(&wire::floating_ip(new))
+            .await
+            .map(drop),
         Action::AssociateFloatingIp { floating_ip, port } => network
             .associate_floating_ip(floating_ip, Some(port))
             .await
@@ -196,170 +144,44 @@ async fn call(cloud: &Cloud, action: &Action) -> cloud::Result<()> {
         Action::DeleteRouter { router } => network.delete_router(router).await,
         Action::DeleteNetwork { network: id } => network.delete_network(id).await,
         Action::DeleteSecurityGroup { group } => network.delete_security_group(group).await,
-        Action::CreateLoadBalancer(_)
-        | Action::CreateListener { .. }
-        | Action::UpdateAllowedCidrs { .. }
-        | Action::CreatePool { .. }
-        | Action::CreateMonitor { .. }
-        | Action::UpdateMonitor { .. }
-        | Action::DeleteLoadBalancer { .. } => balance(cloud, action).await,
+        Action::CreateLoadBalancer(new) => cloud
+            .load_balancer()
+            .create_load_balancer(&wire::load_balancer(new))
+            .await
+            .map(drop),
+        Action::Balance {
+            load_balancer,
+            change,
+        } => balance(cloud.load_balancer(), load_balancer, change).await,
     }
 }
 
-/// The calls to Octavia.
-async fn balance(cloud: &Cloud, action: &Action) -> cloud::Result<()> {
-    let octavia = cloud.load_balancer();
-    match action {
-        Action::CreateLoadBalancer(new) => octavia
-            .create_load_balancer(&load_balancer(new))
+async fn balance(
+    octavia: LoadBalancing<'_>,
+    load_balancer: &str,
+    change: &Balance,
+) -> cloud::Result<()> {
+    match change {
+        Balance::CreateListener(new) => octavia
+            .create_listener(&wire::listener(load_balancer, new))
             .await
             .map(drop),
-        Action::CreateListener {
-            load_balancer,
-            name,
-            port,
-            allowed_cidrs,
-            tags,
-        } => {
-            let new = ListenerCreate {
-                name: name.clone(),
-                loadbalancer_id: load_balancer.clone(),
-                protocol: "TCP".into(),
-                protocol_port: i32::from(*port),
-                allowed_cidrs: allowed_cidrs.clone(),
-                tags: tags.clone(),
-                ..ListenerCreate::default()
-            };
-            octavia.create_listener(&new).await.map(drop)
-        }
-        Action::UpdateAllowedCidrs {
+        Balance::UpdateAllowedCidrs {
             listener,
             allowed_cidrs,
-            ..
         } => octavia
             .set_allowed_cidrs(listener, allowed_cidrs)
             .await
             .map(drop),
-        Action::CreatePool {
-            listener,
-            name,
-            method,
-            tags,
-            ..
-        } => {
-            let algorithm = match method {
-                Balancing::RoundRobin => "ROUND_ROBIN",
-                Balancing::SourceIpPort => "SOURCE_IP_PORT",
-            };
-            let new = PoolCreate {
-                name: name.clone(),
-                listener_id: listener.clone(),
-                protocol: "TCP".into(),
-                lb_algorithm: algorithm.into(),
-                tags: tags.clone(),
-                ..PoolCreate::default()
-            };
-            octavia.create_pool(&new).await.map(drop)
-        }
-        Action::CreateMonitor {
-            pool, name, probe, ..
-        } => {
-            let Probe {
-                delay,
-                timeout,
-                max_retries,
-                max_retries_down,
-            } = *probe;
-            let (name, pool_id, kind) = (name.clone(), pool.clone(), "TCP".into());
-            let new = MonitorCreate {
-                name,
-                pool_id,
-                kind,
-                delay,
-                timeout,
-                max_retries,
-                max_retries_down,
-                tags: Vec::new(),
-            };
-            octavia.create_monitor(&new).await.map(drop)
-        }
-        Action::UpdateMonitor { monitor, probe, .. } => {
-            let fields = json!({
-                "delay": probe.delay,
-                "timeout": probe.timeout,
-                "max_retries": probe.max_retries,
-                "max_retries_down": probe.max_retries_down,
-            });
-            octavia.update_monitor(monitor, &fields).await.map(drop)
-        }
-        Action::DeleteLoadBalancer { load_balancer } => {
-            octavia.delete_load_balancer(load_balancer).await
-        }
-        _ => Ok(()),
-    }
-}
-
-fn subnet(new: &NewSubnet) -> SubnetCreate {
-    let pool = |(start, end): &(String, String)| AllocationPool {
-        start: start.clone(),
-        end: end.clone(),
-    };
-    SubnetCreate {
-        name: new.name.clone(),
-        description: new.description.clone(),
-        network_id: new.network.clone(),
-        ip_version: if new.cidr.addr().is_ipv4() { 4 } else { 6 },
-        cidr: new.cidr.to_string(),
-        dns_nameservers: new.nameservers.clone(),
-        allocation_pools: new.allocation_pools.iter().map(pool).collect(),
-        enable_dhcp: None,
-    }
-}
-
-fn rule(group: &str, wanted: &WantedRule) -> SecurityGroupRuleCreate {
-    let rule = &wanted.rule;
-    SecurityGroupRuleCreate {
-        security_group_id: group.to_owned(),
-        direction: match rule.direction {
-            Direction::Ingress => "ingress".into(),
-            Direction::Egress => "egress".into(),
-        },
-        ethertype: match rule.ether_type {
-            EtherType::IPv4 => "IPv4".into(),
-            EtherType::IPv6 => "IPv6".into(),
-        },
-        protocol: rule.protocol.clone(),
-        port_range_min: rule.port_min,
-        port_range_max: rule.port_max,
-        remote_group_id: rule.remote_group_id.clone(),
-        remote_ip_prefix: rule.remote_ip_prefix.clone(),
-        description: wanted.description.clone(),
-    }
-}
-
-fn load_balancer(new: &NewLoadBalancer) -> LoadBalancerCreate {
-    LoadBalancerCreate {
-        name: new.name.clone(),
-        description: new.description.clone(),
-        vip_network_id: new.vip_network.clone(),
-        vip_subnet_id: new.vip_subnet.clone(),
-        vip_address: new.vip_address.clone(),
-        provider: new.provider.clone(),
-        flavor_id: new.flavor.clone(),
-        availability_zone: new.availability_zone.clone(),
-        tags: new.tags.clone(),
-    }
-}
-
-/// Tags of the others come with their creation.
-fn taggable(resource: Resource) -> Option<Kind> {
-    match resource {
-        Resource::Network => Some(Kind::Networks),
-        Resource::Subnet => Some(Kind::Subnets),
-        Resource::Router => Some(Kind::Routers),
-        Resource::SecurityGroup => Some(Kind::SecurityGroups),
-        Resource::FloatingIp => Some(Kind::FloatingIps),
-        Resource::Port => Some(Kind::Ports),
-        Resource::Trunk | Resource::LoadBalancer | Resource::Server | Resource::Volume => None,
+        Balance::CreatePool(new) => octavia.create_pool(&wire::pool(new)).await.map(drop),
+        Balance::CreateMonitor { pool, name, probe } => octavia
+            .create_monitor(&wire::monitor(pool, name, *probe))
+            .await
+            .map(drop),
+        Balance::UpdateMonitor { monitor, probe } => octavia
+            .update_monitor(monitor, &wire::probe(*probe))
+            .await
+            .map(drop),
+        Balance::Delete => octavia.delete_load_balancer(load_balancer).await,
     }
 }

@@ -7,6 +7,7 @@ mod execute;
 mod observe;
 mod owner;
 mod publish;
+mod wire;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -6,31 +6,22 @@ use std::fmt;
 use crds::openstack::conditions::{ConditionType, Reason};
 use ipnet::IpNet;
 
-use super::want::Probe;
+use super::balance::{Balance, NewLoadBalancer};
 use crate::rules::WantedRule;
 use crate::step::Resource;
 use crate::world::FixedIp;
 
-/// One call to the cloud. Deletions of what is gone already count as done.
+/// One call to the cloud. Deletions of what is gone already count as done. Strings are ids, but
+/// for names, descriptions and addresses.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    CreateNetwork {
-        name: String,
-        description: String,
-        mtu: Option<i32>,
-        port_security: Option<bool>,
-    },
+    CreateNetwork(NewNetwork),
     CreateSubnet(NewSubnet),
     UpdateNameservers {
         subnet: String,
         nameservers: Vec<String>,
     },
-    /// `gateway`: the external network; `None` leaves the gateway to [`Action::SetGateway`].
-    CreateRouter {
-        name: String,
-        description: String,
-        gateway: Option<String>,
-    },
+    CreateRouter(NewRouter),
     /// `addresses` may be empty: any. An address without `ip_address` is any of that subnet.
     SetGateway {
         router: String,
@@ -65,42 +56,12 @@ pub enum Action {
         tags: Vec<String>,
     },
     CreateLoadBalancer(NewLoadBalancer),
-    CreateListener {
+    /// Changes a load balancer; Octavia takes one change of it at a time.
+    Balance {
         load_balancer: String,
-        name: String,
-        port: u16,
-        allowed_cidrs: Option<Vec<String>>,
-        tags: Vec<String>,
+        change: Balance,
     },
-    UpdateAllowedCidrs {
-        load_balancer: String,
-        listener: String,
-        allowed_cidrs: Vec<String>,
-    },
-    CreatePool {
-        load_balancer: String,
-        listener: String,
-        name: String,
-        method: Balancing,
-        tags: Vec<String>,
-    },
-    CreateMonitor {
-        load_balancer: String,
-        pool: String,
-        name: String,
-        probe: Probe,
-    },
-    UpdateMonitor {
-        load_balancer: String,
-        monitor: String,
-        probe: Probe,
-    },
-    /// `address`: a certain one, which most clouds allow administrators only.
-    CreateFloatingIp {
-        network: String,
-        description: String,
-        address: Option<String>,
-    },
+    CreateFloatingIp(NewFloatingIp),
     AssociateFloatingIp {
         floating_ip: String,
         port: String,
@@ -110,10 +71,6 @@ pub enum Action {
     },
     DeleteFloatingIp {
         floating_ip: String,
-    },
-    /// With listeners, pools, members and monitors.
-    DeleteLoadBalancer {
-        load_balancer: String,
     },
     DeletePort {
         port: String,
@@ -131,44 +88,49 @@ pub enum Action {
 }
 
 #[derive(Clone, Debug, PartialEq)]
+pub struct NewNetwork {
+    pub name: String,
+    pub description: String,
+    pub mtu: Option<i32>,
+    /// `None` leaves it to the cloud.
+    pub port_security: Option<bool>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
 pub struct NewSubnet {
     pub name: String,
     pub description: String,
     pub network: String,
     pub cidr: IpNet,
     pub nameservers: Vec<String>,
+    /// First and last address of each pool.
     pub allocation_pools: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct NewLoadBalancer {
+pub struct NewRouter {
     pub name: String,
     pub description: String,
-    pub vip_network: String,
-    pub vip_subnet: Option<String>,
-    pub vip_address: Option<String>,
-    pub provider: Option<String>,
-    pub flavor: Option<String>,
-    pub availability_zone: Option<String>,
-    pub tags: Vec<String>,
+    /// The external network; `None` leaves the gateway to [`Action::SetGateway`].
+    pub gateway: Option<String>,
 }
 
-/// How a pool spreads connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Balancing {
-    RoundRobin,
-    /// The only one that OVN knows.
-    SourceIpPort,
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewFloatingIp {
+    pub network: String,
+    pub description: String,
+    /// A certain one, which most clouds let administrators choose only.
+    pub address: Option<String>,
 }
 
 impl Action {
-    /// Verb and resource, such as `CreateNetwork`: what events and metrics call it.
+    /// Verb and resource, such as `CreateNetwork`: what events call it.
     pub fn name(&self) -> &'static str {
         match self {
-            Action::CreateNetwork { .. } => "CreateNetwork",
+            Action::CreateNetwork(_) => "CreateNetwork",
             Action::CreateSubnet(_) => "CreateSubnet",
             Action::UpdateNameservers { .. } => "UpdateSubnet",
-            Action::CreateRouter { .. } => "CreateRouter",
+            Action::CreateRouter(_) => "CreateRouter",
             Action::SetGateway { .. }
             | Action::AddRouterInterface { .. }
             | Action::RemoveRouterInterface { .. } => "UpdateRouter",
@@ -177,51 +139,50 @@ impl Action {
             Action::DeleteRule { .. } => "DeleteSecurityGroupRule",
             Action::SetTags { .. } => "ReplaceAllAttributeTags",
             Action::CreateLoadBalancer(_) => "CreateLoadBalancer",
-            Action::CreateListener { .. } => "CreateListener",
-            Action::UpdateAllowedCidrs { .. } => "UpdateListener",
-            Action::CreatePool { .. } => "CreatePool",
-            Action::CreateMonitor { .. } => "CreateMonitor",
-            Action::UpdateMonitor { .. } => "UpdateMonitor",
-            Action::CreateFloatingIp { .. } => "CreateFloatingIP",
+            Action::Balance { change, .. } => change.name(),
+            Action::CreateFloatingIp(_) => "CreateFloatingIP",
             Action::AssociateFloatingIp { .. } => "AssociateFloatingIP",
             Action::DisassociateFloatingIp { .. } => "DisassociateFloatingIP",
             Action::DeleteFloatingIp { .. } => "DeleteFloatingIP",
-            Action::DeleteLoadBalancer { .. } => "DeleteLoadBalancer",
             Action::DeletePort { .. } => "DeletePort",
             Action::DeleteRouter { .. } => "DeleteRouter",
             Action::DeleteNetwork { .. } => "DeleteNetwork",
             Action::DeleteSecurityGroup { .. } => "DeleteSecurityGroup",
         }
     }
-}
 
-impl Action {
     /// The condition that is False, and why, when this fails.
     pub fn condition(&self) -> (ConditionType, Reason) {
-        match self.name() {
-            "CreateNetwork" | "DeleteNetwork" => {
-                (ConditionType::NetworkReady, Reason::NetworkCreateFailed)
+        use {ConditionType as Of, Reason as Why};
+        match self {
+            Action::CreateNetwork(_) | Action::DeleteNetwork { .. } => {
+                (Of::NetworkReady, Why::NetworkCreateFailed)
             }
-            "CreateSubnet" | "UpdateSubnet" => {
-                (ConditionType::NetworkReady, Reason::SubnetCreateFailed)
+            Action::CreateSubnet(_) | Action::UpdateNameservers { .. } => {
+                (Of::NetworkReady, Why::SubnetCreateFailed)
             }
-            "CreateRouter" | "UpdateRouter" | "DeleteRouter" => {
-                (ConditionType::RouterReady, Reason::RouterCreateFailed)
+            Action::CreateRouter(_)
+            | Action::SetGateway { .. }
+            | Action::AddRouterInterface { .. }
+            | Action::RemoveRouterInterface { .. }
+            | Action::DeleteRouter { .. } => (Of::RouterReady, Why::RouterCreateFailed),
+            Action::CreateSecurityGroup { .. }
+            | Action::CreateRules { .. }
+            | Action::DeleteRule { .. }
+            | Action::DeleteSecurityGroup { .. } => {
+                (Of::SecurityGroupsReady, Why::SecurityGroupCreateFailed)
             }
-            "CreateSecurityGroup"
-            | "DeleteSecurityGroup"
-            | "CreateSecurityGroupRule"
-            | "DeleteSecurityGroupRule" => (
-                ConditionType::SecurityGroupsReady,
-                Reason::SecurityGroupCreateFailed,
-            ),
-            "ReplaceAllAttributeTags" | "DeletePort" => {
-                (ConditionType::NetworkReady, Reason::OpenStackError)
+            Action::SetTags { .. } | Action::DeletePort { .. } => {
+                (Of::NetworkReady, Why::OpenStackError)
             }
-            _ => (
-                ConditionType::APIEndpointReady,
-                Reason::APIEndpointConfigFailed,
-            ),
+            Action::CreateLoadBalancer(_)
+            | Action::Balance { .. }
+            | Action::CreateFloatingIp(_)
+            | Action::AssociateFloatingIp { .. }
+            | Action::DisassociateFloatingIp { .. }
+            | Action::DeleteFloatingIp { .. } => {
+                (Of::APIEndpointReady, Why::APIEndpointConfigFailed)
+            }
         }
     }
 }
@@ -230,20 +191,13 @@ impl Action {
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Action::CreateNetwork { name, .. } => write!(f, "create network {name}"),
+            Action::CreateNetwork(new) => write!(f, "create network {}", new.name),
             Action::CreateSubnet(new) => write!(f, "create subnet {} ({})", new.name, new.cidr),
             Action::UpdateNameservers { subnet, .. } => {
-                write!(f, "update name servers of subnet {subnet}")
+                write!(f, "set name servers of subnet {subnet}")
             }
-            Action::CreateRouter { name, .. } => write!(f, "create router {name}"),
-            Action::SetGateway {
-                router, network, ..
-            } => {
-                write!(
-                    f,
-                    "set gateway of router {router} to external network {network}"
-                )
-            }
+            Action::CreateRouter(new) => write!(f, "create router {}", new.name),
+            Action::SetGateway { router, .. } => write!(f, "set gateway of router {router}"),
             Action::AddRouterInterface { router, subnet } => {
                 write!(f, "connect router {router} to subnet {subnet}")
             }
@@ -266,35 +220,16 @@ impl fmt::Display for Action {
             }
             Action::SetTags { resource, id, .. } => write!(f, "set tags of {resource:?} {id}"),
             Action::CreateLoadBalancer(new) => write!(f, "create load balancer {}", new.name),
-            Action::CreateListener { name, .. } => write!(f, "create listener {name}"),
-            Action::UpdateAllowedCidrs {
-                listener,
-                allowed_cidrs,
-                ..
-            } => {
+            Action::Balance {
+                load_balancer,
+                change,
+            } => change.describe(f, load_balancer),
+            Action::CreateFloatingIp(new) => {
+                let address = new.address.as_deref().unwrap_or("of any address");
                 write!(
                     f,
-                    "update allowed_cidrs of listener {listener} to {allowed_cidrs:?}"
-                )
-            }
-            Action::CreatePool { name, .. } => write!(f, "create pool {name}"),
-            Action::CreateMonitor { name, .. } => write!(f, "create monitor {name}"),
-            Action::UpdateMonitor { monitor, .. } => write!(f, "update monitor {monitor}"),
-            Action::CreateFloatingIp {
-                network,
-                address: None,
-                ..
-            } => {
-                write!(f, "create floating IP in external network {network}")
-            }
-            Action::CreateFloatingIp {
-                network,
-                address: Some(address),
-                ..
-            } => {
-                write!(
-                    f,
-                    "create floating IP {address} in external network {network}"
+                    "create floating IP {address} in external network {}",
+                    new.network
                 )
             }
             Action::AssociateFloatingIp { floating_ip, port } => {
@@ -305,9 +240,6 @@ impl fmt::Display for Action {
             }
             Action::DeleteFloatingIp { floating_ip } => {
                 write!(f, "delete floating IP {floating_ip}")
-            }
-            Action::DeleteLoadBalancer { load_balancer } => {
-                write!(f, "delete load balancer {load_balancer}")
             }
             Action::DeletePort { port } => write!(f, "delete port {port}"),
             Action::DeleteRouter { router } => write!(f, "delete router {router}"),

@@ -7,6 +7,7 @@ use crds::openstack::conditions::{ConditionType, Reason};
 use jiff::Timestamp;
 
 use super::action::Action;
+use super::balance::Balance;
 use super::seen::Seen;
 use super::want::Gone;
 use super::{Decision, Published};
@@ -75,8 +76,9 @@ fn entrances(gone: &Gone, seen: &Seen) -> Step<Action> {
     let (busy, idle): (Vec<&LoadBalancer>, _) = balancers
         .iter()
         .partition(|balancer| matches!(balancer.state, State::Pending | State::Deleting));
-    let delete = |balancer: &LoadBalancer| Action::DeleteLoadBalancer {
+    let delete = |balancer: &LoadBalancer| Action::Balance {
         load_balancer: balancer.id.clone(),
+        change: Balance::Delete,
     };
     actions.extend(idle.into_iter().map(delete));
     Step::of(actions, || {

@@ -3,7 +3,7 @@
 //! One that we created carries our description, so that it is found again when the answer to its
 //! creation was lost, and so that deletion knows it from one that the user gave.
 
-use super::action::Action;
+use super::action::{Action, NewFloatingIp};
 use super::network::set_tags;
 use super::part::Part;
 use super::seen::Seen;
@@ -32,11 +32,11 @@ pub(super) fn plan<'a>(
     let address = wanted_address(want, seen);
     let Some(found) = find(want, address.as_deref(), target, seen) else {
         let external = external.ok_or_else(|| no_external_network(want))?;
-        return Ok(Part::lacks(vec![Action::CreateFloatingIp {
+        return Ok(Part::lacks(vec![Action::CreateFloatingIp(NewFloatingIp {
             network: external.id.clone(),
             description: want.identity.names.description(),
             address,
-        }]));
+        })]));
     };
     let ours = is_ours(want, found);
     let mut actions: Vec<Action> = surplus(want, found, seen).collect();

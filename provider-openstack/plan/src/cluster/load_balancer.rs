@@ -3,15 +3,16 @@
 //!
 //! Octavia refuses changes while it works on a load balancer, so there is at most one at a time.
 
-use super::action::{Action, Balancing, NewLoadBalancer};
+use super::action::Action;
 use super::allowed_cidrs;
+use super::balance::{Balance, Balancing, NewListener, NewLoadBalancer, NewPool};
 use super::own::Own;
 use super::part::Part;
 use super::resolve::{Net, Resolved, subnet_in};
 use super::seen::Seen;
-use super::want::{LoadBalancer as Wanted, Want};
+use super::want::{LoadBalancer as Wanted, Probe, Want};
 use crate::step::{Awaited, Problem, Resource, Waiting};
-use crate::world::{Listener, LoadBalancer, Pool, State};
+use crate::world::{LoadBalancer, Pool, State};
 
 /// What the load balancer is planned from.
 pub(super) struct Context<'a, 'w> {
@@ -38,10 +39,16 @@ pub(super) fn plan<'a>(
     let next = ports
         .filter_map(|port| next_for_port(cx, balancer, *port))
         .next();
-    let delete = |surplus: &&LoadBalancer| Action::DeleteLoadBalancer {
-        load_balancer: surplus.id.clone(),
+    let change = |balancer: &LoadBalancer, change| Action::Balance {
+        load_balancer: balancer.id.clone(),
+        change,
     };
-    let actions: Vec<Action> = own.surplus.iter().map(delete).chain(next).collect();
+    let mut actions: Vec<Action> = own
+        .surplus
+        .iter()
+        .map(|surplus| change(surplus, Balance::Delete))
+        .collect();
+    actions.extend(next.map(|next| change(balancer, next)));
     // One that is busy but complete is changed by somebody else: a machine that joins, for example.
     let complete = actions.is_empty() && balancer.state != State::Deleting;
     let busy = std::iter::once(&balancer)
@@ -122,9 +129,10 @@ fn create(cx: &Context<'_, '_>) -> Result<Action, Problem> {
     }))
 }
 
-fn next_for_port(cx: &Context<'_, '_>, balancer: &LoadBalancer, port: u16) -> Option<Action> {
+fn next_for_port(cx: &Context<'_, '_>, balancer: &LoadBalancer, port: u16) -> Option<Balance> {
     let name = cx.want.identity.names.load_balancer_port(port);
-    let cidrs = cx
+    let tags = cx.want.tags.clone();
+    let allowed_cidrs = cx
         .seen
         .octavia
         .has_allowed_cidrs(&balancer.provider)
@@ -136,82 +144,47 @@ fn next_for_port(cx: &Context<'_, '_>, balancer: &LoadBalancer, port: u16) -> Op
             )
         });
     let of_balancer = |id: &str| id == balancer.id;
-    let listeners = &cx.seen.listeners;
-    let Some(listener) = listeners
-        .iter()
-        .find(|l| l.name == name && of_balancer(&l.load_balancer_id))
+    let mut listeners = cx.seen.listeners.iter();
+    let Some(listener) = listeners.find(|l| l.name == name && of_balancer(&l.load_balancer_id))
     else {
-        return Some(create_listener(cx, balancer, name, port, cidrs));
+        return Some(Balance::CreateListener(NewListener {
+            name,
+            port,
+            allowed_cidrs,
+            tags,
+        }));
     };
-    let pools = &cx.seen.pools;
-    let Some(pool) = pools
-        .iter()
-        .find(|pool| pool.name == name && of_balancer(&pool.load_balancer_id))
+    let mut pools = cx.seen.pools.iter();
+    let Some(pool) = pools.find(|pool| pool.name == name && of_balancer(&pool.load_balancer_id))
     else {
-        return Some(create_pool(cx, balancer, listener, name));
-    };
-    monitor(cx, balancer, pool, name).or_else(|| {
-        let allowed_cidrs =
-            cidrs.filter(|cidrs| *cidrs != allowed_cidrs::sorted(&listener.allowed_cidrs))?;
-        let (load_balancer, listener) = (balancer.id.clone(), listener.id.clone());
-        Some(Action::UpdateAllowedCidrs {
-            load_balancer,
+        let (listener, method) = (listener.id.clone(), method(balancer));
+        return Some(Balance::CreatePool(NewPool {
             listener,
+            name,
+            method,
+            tags,
+        }));
+    };
+    monitor(cx, pool, name).or_else(|| {
+        let allowed_cidrs = allowed_cidrs
+            .filter(|cidrs| *cidrs != allowed_cidrs::sorted(&listener.allowed_cidrs))?;
+        Some(Balance::UpdateAllowedCidrs {
+            listener: listener.id.clone(),
             allowed_cidrs,
         })
     })
 }
 
-fn create_listener(
-    cx: &Context<'_, '_>,
-    balancer: &LoadBalancer,
-    name: String,
-    port: u16,
-    allowed_cidrs: Option<Vec<String>>,
-) -> Action {
-    let (load_balancer, tags) = (balancer.id.clone(), cx.want.tags.clone());
-    Action::CreateListener {
-        load_balancer,
-        name,
-        port,
-        allowed_cidrs,
-        tags,
-    }
-}
-
-fn create_pool(
-    cx: &Context<'_, '_>,
-    balancer: &LoadBalancer,
-    listener: &Listener,
-    name: String,
-) -> Action {
-    let method = if balancer.provider == "ovn" {
+fn method(balancer: &LoadBalancer) -> Balancing {
+    if balancer.provider == "ovn" {
         Balancing::SourceIpPort
     } else {
         Balancing::RoundRobin
-    };
-    let (load_balancer, listener, tags) = (
-        balancer.id.clone(),
-        listener.id.clone(),
-        cx.want.tags.clone(),
-    );
-    Action::CreatePool {
-        load_balancer,
-        listener,
-        name,
-        method,
-        tags,
     }
 }
 
-fn monitor(
-    cx: &Context<'_, '_>,
-    balancer: &LoadBalancer,
-    pool: &Pool,
-    name: String,
-) -> Option<Action> {
+fn monitor(cx: &Context<'_, '_>, pool: &Pool, name: String) -> Option<Balance> {
     let probe = cx.wanted.monitor;
-    let load_balancer = balancer.id.clone();
     match cx
         .seen
         .monitors
@@ -219,29 +192,15 @@ fn monitor(
         .find(|monitor| monitor.pool_id == pool.id)
     {
         None if cx.seen.octavia.refuses_monitor => None,
-        None => Some(Action::CreateMonitor {
-            load_balancer,
+        None => Some(Balance::CreateMonitor {
             pool: pool.id.clone(),
             name,
             probe,
         }),
-        Some(have) => {
-            let same = (
-                have.delay,
-                have.timeout,
-                have.max_retries,
-                have.max_retries_down,
-            ) == (
-                probe.delay,
-                probe.timeout,
-                probe.max_retries,
-                probe.max_retries_down,
-            );
-            (!same).then(|| Action::UpdateMonitor {
-                load_balancer,
-                monitor: have.id.clone(),
-                probe,
-            })
-        }
+        Some(have) if probe == Probe::of(have) => None,
+        Some(have) => Some(Balance::UpdateMonitor {
+            monitor: have.id.clone(),
+            probe,
+        }),
     }
 }

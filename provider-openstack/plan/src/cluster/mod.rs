@@ -13,6 +13,7 @@
 
 mod action;
 mod allowed_cidrs;
+mod balance;
 mod delete;
 mod endpoint;
 mod floating_ip;
@@ -27,13 +28,15 @@ mod seen;
 mod status;
 mod validate;
 mod want;
+mod warnings;
 
-use crds::openstack::conditions::{ConditionType, Reason};
+use crds::openstack::conditions::{ConditionType as Type, Reason};
 use crds::openstack::v1beta2::OpenStackClusterStatus;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
-pub use action::{Action, Balancing, NewLoadBalancer, NewSubnet};
+pub use action::{Action, NewFloatingIp, NewNetwork, NewRouter, NewSubnet};
+pub use balance::{Balance, Balancing, NewListener, NewLoadBalancer, NewPool};
 pub use delete::delete;
 pub use seen::{Octavia, Seen};
 pub use validate::Owner;
@@ -41,9 +44,11 @@ pub use want::{
     Api, Brought, By, External, ExternalAddress, Gone, Groups, Identity, LoadBalancer, Managed,
     Named, Network, Probe, Router, UserRule, Want, Zones,
 };
+pub use warnings::Warning;
 
+use endpoint::Surroundings;
 use part::Part;
-use resolve::{Net, Unresolved};
+use resolve::{Net, Resolved, Unresolved};
 use status::Draft;
 
 /// What to do next about a cluster's infrastructure.
@@ -57,25 +62,28 @@ pub struct Published {
     pub endpoint: Option<(String, u16)>,
     /// Reason and text of events about wishes that the cloud cannot fulfil, and that are not
     /// important enough to stop for. Only when they matter: when the thing is created.
-    pub warnings: Vec<(&'static str, String)>,
+    pub warnings: Vec<Warning>,
 }
 
 /// Decides what comes next, from what is wanted and what is there at `now`.
 pub fn plan(want: &Want, seen: &Seen, now: Timestamp) -> Decision {
     let mut draft = Draft::new(&want.identity, seen, now);
-    let resolved = match resolve::resolve(want, seen) {
-        Ok(resolved) => resolved,
-        Err(unresolved) => {
-            let (condition, problem) = match unresolved {
-                Unresolved::Network(problem) => (ConditionType::NetworkReady, problem),
-                Unresolved::Router(problem) => (ConditionType::RouterReady, problem),
-            };
-            draft.fail(condition, Reason::OpenStackError, problem);
-            return draft.finish();
+    match resolve::resolve(want, seen) {
+        Ok(resolved) => parts(want, &resolved, seen, &mut draft),
+        Err(Unresolved::Network(problem)) => {
+            draft.fail(Type::NetworkReady, Reason::OpenStackError, problem);
         }
-    };
-    draft.external(resolved.external);
+        Err(Unresolved::Router(problem)) => {
+            draft.fail(Type::RouterReady, Reason::OpenStackError, problem);
+        }
+    }
+    draft.published.warnings = warnings::of(&draft.actions, want, seen);
+    draft.finish()
+}
 
+/// Plans part after part; what one has come to is what the next builds on.
+fn parts<'a>(want: &Want, resolved: &Resolved<'a>, seen: &'a Seen, draft: &mut Draft<'_>) {
+    draft.external(resolved.external);
     let network = match &want.network {
         Network::Managed(managed) => network::plan(want, managed, seen),
         Network::Brought(_) => Ok(resolved
@@ -83,25 +91,17 @@ pub fn plan(want: &Want, seen: &Seen, now: Timestamp) -> Decision {
             .clone()
             .map_or_else(Part::waits_for_part, Part::ready)),
     };
-    let net = draft.take(
-        ConditionType::NetworkReady,
-        Reason::NetworkCreateFailed,
-        network,
-    );
+    let net = draft.take(Type::NetworkReady, Reason::NetworkCreateFailed, network);
     if let Some(net) = &net {
         draft.network(net);
     }
 
     let router = match &want.network {
-        Network::Managed(managed) => router::plan(want, managed, &resolved, net.as_ref(), seen),
+        Network::Managed(managed) => router::plan(want, managed, resolved, net.as_ref(), seen),
         Network::Brought(_) => Ok(Part::ready(resolved.router)),
     };
     let connected = router.as_ref().is_ok_and(Part::is_settled);
-    let router = draft.take(
-        ConditionType::RouterReady,
-        Reason::RouterCreateFailed,
-        router,
-    );
+    let router = draft.take(Type::RouterReady, Reason::RouterCreateFailed, router);
     if let Some(router) = router {
         draft.router(router);
     }
@@ -109,7 +109,7 @@ pub fn plan(want: &Want, seen: &Seen, now: Timestamp) -> Decision {
     if let Some(groups) = &want.groups {
         let part = security_groups::plan(want, groups, &subnets(want, net.as_ref()), seen);
         let groups = draft.take(
-            ConditionType::SecurityGroupsReady,
+            Type::SecurityGroupsReady,
             Reason::SecurityGroupCreateFailed,
             part,
         );
@@ -118,26 +118,28 @@ pub fn plan(want: &Want, seen: &Seen, now: Timestamp) -> Decision {
         }
     }
 
-    let around = endpoint::Surroundings {
-        resolved: &resolved,
-        net: net.as_ref(),
-        router: router.flatten(),
-        connected,
-    };
-    let endpoint = endpoint::plan(want, &around, seen);
+    let (net, router) = (net.as_ref(), router.flatten());
+    let endpoint = endpoint::plan(
+        want,
+        &Surroundings {
+            resolved,
+            net,
+            router,
+            connected,
+        },
+        seen,
+    );
     let endpoint = draft.take(
-        ConditionType::APIEndpointReady,
+        Type::APIEndpointReady,
         Reason::APIEndpointConfigFailed,
         endpoint,
     );
     if let Some(endpoint) = endpoint {
-        draft.endpoint(want, &resolved, net.as_ref(), &endpoint, seen);
+        draft.endpoint(want, resolved, net, &endpoint, seen);
         if draft.is_settled() {
             draft.provisioned(want, seen, endpoint.host);
         }
     }
-    draft.warn(want, seen);
-    draft.finish()
 }
 
 /// The subnets of the machines. Those of a managed network are known before they exist.

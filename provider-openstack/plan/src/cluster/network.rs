@@ -1,6 +1,6 @@
 //! The managed network and its subnet.
 
-use super::action::{Action, NewSubnet};
+use super::action::{Action, NewNetwork, NewSubnet};
 use super::own;
 use super::part::Part;
 use super::resolve::Net;
@@ -18,12 +18,12 @@ pub(super) fn plan<'a>(
     let names = &want.identity.names;
     let own = own::network(&want.identity, seen)?;
     let Some(network) = own.kept else {
-        return Ok(Part::lacks(vec![Action::CreateNetwork {
+        return Ok(Part::lacks(vec![Action::CreateNetwork(NewNetwork {
             name: names.network(),
             description: names.description(),
             mtu: managed.mtu,
             port_security: managed.port_security,
-        }]));
+        })]));
     };
     let mut actions: Vec<Action> =
         set_tags(want, seen, Resource::Network, &network.id, &network.tags).collect();

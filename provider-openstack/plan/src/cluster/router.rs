@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::action::Action;
+use super::action::{Action, NewRouter};
 use super::network::set_tags;
 use super::own;
 use super::part::Part;
@@ -53,12 +53,12 @@ pub(super) fn plan<'a>(
 
 fn create(want: &Want, external: &Network, addresses: &[ExternalAddress]) -> Action {
     let names = &want.identity.names;
-    Action::CreateRouter {
+    Action::CreateRouter(NewRouter {
         name: names.router(),
         description: names.description(),
         // Some clouds let a project choose gateway addresses only in an update, so that comes apart.
         gateway: addresses.is_empty().then(|| external.id.clone()),
-    }
+    })
 }
 
 fn update(

@@ -22,7 +22,7 @@ pub(super) struct Draft<'w> {
     identity: &'w Identity,
     now: Timestamp,
     pub published: Published,
-    actions: Vec<Action>,
+    pub actions: Vec<Action>,
     waiting: Option<Waiting>,
     problem: Option<Problem>,
 }
@@ -84,53 +84,6 @@ impl<'w> Draft<'w> {
 
     pub fn is_settled(&self) -> bool {
         self.actions.is_empty() && self.waiting.is_none() && self.problem.is_none()
-    }
-
-    /// Wishes about the load balancer that are passed over, said at the moment when it matters.
-    pub fn warn(&mut self, want: &Want, seen: &Seen) {
-        let Some(wanted) = &want.api.load_balancer else {
-            return;
-        };
-        for action in &self.actions {
-            match action {
-                Action::CreateLoadBalancer(new) => {
-                    let octavia = &seen.octavia;
-                    if let (Some(provider), None) = (&wanted.provider, &new.provider) {
-                        let known = octavia.providers.join(", ");
-                        let text = format!(
-                            "Octavia has no provider {provider} (it has {known}); its default is used"
-                        );
-                        self.published
-                            .warnings
-                            .push(("OctaviaProviderNotFound", text));
-                    }
-                    if let (Some(flavor), None) = (&wanted.flavor, &new.flavor) {
-                        let known: Vec<&str> = octavia
-                            .flavors
-                            .iter()
-                            .map(|(_, name)| name.as_str())
-                            .collect();
-                        let text = format!(
-                            "Octavia has no enabled flavor {flavor} (it has {}); its default is used",
-                            known.join(", ")
-                        );
-                        self.published
-                            .warnings
-                            .push(("OctaviaFlavorNotFound", text));
-                    }
-                }
-                Action::CreateListener { .. } | Action::UpdateAllowedCidrs { .. } => {
-                    let unusable = allowed_cidrs::unusable(&wanted.allowed_cidrs);
-                    self.published.warnings.extend(unusable.map(|entry| {
-                        let text = format!(
-                            "allowedCIDRs: {entry} is no IPv4 address or CIDR and is left out"
-                        );
-                        ("FailedIPAddressValidation", text)
-                    }));
-                }
-                _ => {}
-            }
-        }
     }
 
     /// What is to be done next, and `Ready` according to it.

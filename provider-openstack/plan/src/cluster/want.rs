@@ -6,7 +6,7 @@ use crds::openstack::v1beta2::{
 use ipnet::IpNet;
 
 use crate::names::ClusterNames;
-use crate::world::Rule;
+use crate::world::{Monitor, Rule};
 
 /// The infrastructure of one cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -160,6 +160,17 @@ pub struct Probe {
     pub timeout: i32,
     pub max_retries: i32,
     pub max_retries_down: i32,
+}
+
+impl Probe {
+    pub(super) fn of(monitor: &Monitor) -> Self {
+        Self {
+            delay: monitor.delay,
+            timeout: monitor.timeout,
+            max_retries: monitor.max_retries,
+            max_retries_down: monitor.max_retries_down,
+        }
+    }
 }
 
 /// Which availability zones the control plane may use.

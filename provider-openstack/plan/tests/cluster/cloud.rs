@@ -1,6 +1,7 @@
 //! A small cloud in memory, which refuses what Neutron and Octavia refuse.
 
-use plan::cluster::{Action, NewSubnet, Seen};
+use plan::cluster::{Action, NewFloatingIp, NewNetwork, NewRouter, NewSubnet, Seen};
+use plan::rules::WantedRule;
 use plan::step::Resource;
 use plan::world::{
     Direction, EtherType, ExistingRule, FixedIp, FloatingIp, Network, Port, Router, Rule,
@@ -26,60 +27,49 @@ impl Cloud {
     pub fn inventory(&self) -> Vec<String> {
         let holds = &self.holds;
         let mut all: Vec<String> = Vec::new();
-        all.extend(
-            holds
-                .networks
-                .iter()
-                .map(|n| format!("network {} {:?}", n.name, n.tags)),
+        let mut add = |kind: &str, names: Vec<String>| {
+            all.extend(names.into_iter().map(|name| format!("{kind} {name}")));
+        };
+        add(
+            "network",
+            named(&holds.networks, |n| format!("{} {:?}", n.name, n.tags)),
         );
-        all.extend(
-            holds
-                .subnets
-                .iter()
-                .map(|s| format!("subnet {} {}", s.name, s.cidr)),
+        add(
+            "subnet",
+            named(&holds.subnets, |s| format!("{} {}", s.name, s.cidr)),
         );
-        all.extend(
-            holds
-                .routers
-                .iter()
-                .map(|r| format!("router {} {:?}", r.name, r.gateway_network_id)),
+        add(
+            "router",
+            named(&holds.routers, |r| {
+                format!("{} {:?}", r.name, r.gateway_network_id)
+            }),
         );
-        all.extend(
-            holds
-                .ports
-                .iter()
-                .map(|p| format!("port {} {}", p.name, p.device_owner)),
+        add(
+            "port",
+            named(&holds.ports, |p| format!("{} {}", p.name, p.device_owner)),
         );
-        all.extend(
-            holds
-                .security_groups
-                .iter()
-                .map(|g| format!("group {} {} rules", g.name, g.rules.len())),
+        add(
+            "group",
+            named(&holds.security_groups, |g| {
+                format!("{} {}", g.name, g.rules.len())
+            }),
         );
-        all.extend(
-            holds
-                .floating_ips
-                .iter()
-                .map(|ip| format!("floating IP {} {}", ip.description, ip.port_id.is_some())),
+        let leads = |ip: &FloatingIp| format!("{} {}", ip.description, ip.port_id.is_some());
+        add("floating IP", named(&holds.floating_ips, leads));
+        add(
+            "load balancer",
+            named(&holds.load_balancers, |lb| lb.name.clone()),
         );
-        all.extend(
-            holds
-                .load_balancers
-                .iter()
-                .map(|lb| format!("load balancer {}", lb.name)),
+        add(
+            "listener",
+            named(&holds.listeners, |l| {
+                format!("{} {:?}", l.name, l.allowed_cidrs)
+            }),
         );
-        all.extend(
-            holds
-                .listeners
-                .iter()
-                .map(|l| format!("listener {} {:?}", l.name, l.allowed_cidrs)),
-        );
-        all.extend(holds.pools.iter().map(|p| format!("pool {}", p.name)));
-        all.extend(
-            holds
-                .monitors
-                .iter()
-                .map(|m| format!("monitor {} {}", m.name, m.delay)),
+        add("pool", named(&holds.pools, |p| p.name.clone()));
+        add(
+            "monitor",
+            named(&holds.monitors, |m| format!("{} {}", m.name, m.delay)),
         );
         all.sort();
         all
@@ -89,33 +79,15 @@ impl Cloud {
     /// What a real cloud would refuse with.
     pub fn apply(&mut self, action: &Action) -> Result<(), String> {
         match action.clone() {
-            Action::CreateNetwork {
-                name, description, ..
-            } => {
-                let id = self.id("network");
-                let network = Network {
-                    id,
-                    name,
-                    description,
-                    project_id: PROJECT.into(),
-                    ..Network::default()
-                };
-                self.holds.networks.push(network);
-                Ok(())
-            }
-            Action::CreateSubnet(new) => self.create_subnet(new),
+            Action::CreateNetwork(new) => self.create_network(new),
+            Action::CreateSubnet(new) => self.create_subnet(new)?,
             Action::UpdateNameservers {
                 subnet,
                 nameservers,
             } => {
                 find(&mut self.holds.subnets, |s| s.id == subnet)?.dns_nameservers = nameservers;
-                Ok(())
             }
-            Action::CreateRouter {
-                name,
-                description,
-                gateway,
-            } => self.create_router(name, description, gateway),
+            Action::CreateRouter(new) => self.create_router(new),
             Action::SetGateway {
                 router,
                 network,
@@ -124,95 +96,113 @@ impl Cloud {
                 let router = find(&mut self.holds.routers, |r| r.id == router)?;
                 router.gateway_network_id = Some(network);
                 router.gateway_ips = addresses;
-                Ok(())
             }
-            Action::AddRouterInterface { router, subnet } => self.add_interface(&router, &subnet),
+            Action::AddRouterInterface { router, subnet } => {
+                self.add_interface(&router, &subnet)?
+            }
             Action::RemoveRouterInterface { router, subnet } => {
-                self.remove_interface(&router, &subnet)
+                self.remove_interface(&router, &subnet)?
             }
             Action::CreateSecurityGroup { name, description } => {
-                let id = self.id("group");
-                let rules = [EtherType::IPv4, EtherType::IPv6]
-                    .map(|ether_type| self.open_egress(ether_type))
-                    .to_vec();
-                let (project_id, tags) = (PROJECT.into(), Vec::new());
-                self.holds.security_groups.push(SecurityGroup {
-                    id,
-                    name,
-                    description,
-                    tags,
-                    project_id,
-                    rules,
-                });
-                Ok(())
+                self.create_group(name, description)
             }
-            Action::CreateRules { group, rules } => rules.into_iter().try_for_each(|wanted| {
-                let id = self.id("rule");
-                let group = find(&mut self.holds.security_groups, |g| g.id == group)?;
-                if group.rules.iter().any(|have| have.rule == wanted.rule) {
-                    return Err(format!("rule exists: {wanted:?}"));
-                }
-                group.rules.push(ExistingRule {
-                    id,
-                    rule: wanted.rule,
-                });
-                Ok(())
-            }),
+            Action::CreateRules { group, rules } => self.create_rules(&group, rules)?,
             Action::DeleteRule { group, rule } => {
                 find(&mut self.holds.security_groups, |g| g.id == group)?
                     .rules
                     .retain(|have| have.id != rule);
-                Ok(())
             }
-            Action::SetTags { resource, id, tags } => self.set_tags(resource, &id, tags),
-            Action::CreateFloatingIp {
-                network,
-                description,
-                address,
-            } => {
-                let id = self.id("ip");
-                let address = address.unwrap_or_else(|| format!("203.0.113.{}", self.created));
-                let ip = FloatingIp {
-                    id,
-                    address,
-                    description,
-                    network_id: network,
-                    ..FloatingIp::default()
-                };
-                self.holds.floating_ips.push(ip);
-                Ok(())
-            }
+            Action::SetTags { resource, id, tags } => self.set_tags(resource, &id, tags)?,
+            Action::CreateFloatingIp(new) => self.create_floating_ip(new),
             Action::AssociateFloatingIp { floating_ip, port } => {
-                self.associate(&floating_ip, &port)
+                self.associate(&floating_ip, &port)?
             }
             Action::DisassociateFloatingIp { floating_ip } => {
                 find(&mut self.holds.floating_ips, |ip| ip.id == floating_ip)?.port_id = None;
-                Ok(())
             }
             Action::DeleteFloatingIp { floating_ip } => {
                 self.holds.floating_ips.retain(|ip| ip.id != floating_ip);
-                Ok(())
             }
-            Action::DeletePort { port } => {
-                self.holds.ports.retain(|have| have.id != port);
-                Ok(())
-            }
-            Action::DeleteRouter { router } => self.delete_router(&router),
-            Action::DeleteNetwork { network } => self.delete_network(&network),
-            Action::DeleteSecurityGroup { group } => {
-                if self
-                    .holds
-                    .ports
-                    .iter()
-                    .any(|port| port.security_groups.contains(&group))
-                {
-                    return Err(format!("group {group} in use"));
-                }
-                self.holds.security_groups.retain(|have| have.id != group);
-                Ok(())
-            }
-            octavia => self.apply_octavia(octavia),
+            Action::DeletePort { port } => self.holds.ports.retain(|have| have.id != port),
+            Action::DeleteRouter { router } => self.delete_router(&router)?,
+            Action::DeleteNetwork { network } => self.delete_network(&network)?,
+            Action::DeleteSecurityGroup { group } => self.delete_group(&group)?,
+            Action::CreateLoadBalancer(new) => self.create_load_balancer(new)?,
+            Action::Balance {
+                load_balancer,
+                change,
+            } => self.balance(&load_balancer, change)?,
         }
+        Ok(())
+    }
+
+    fn create_network(&mut self, new: NewNetwork) {
+        let id = self.id("network");
+        self.holds.networks.push(Network {
+            id,
+            name: new.name,
+            description: new.description,
+            project_id: PROJECT.into(),
+            ..Network::default()
+        });
+    }
+
+    fn create_group(&mut self, name: String, description: String) {
+        let id = self.id("group");
+        let rules = [EtherType::IPv4, EtherType::IPv6]
+            .map(|ether_type| self.open_egress(ether_type))
+            .to_vec();
+        let (project_id, tags) = (PROJECT.into(), Vec::new());
+        self.holds.security_groups.push(SecurityGroup {
+            id,
+            name,
+            description,
+            tags,
+            project_id,
+            rules,
+        });
+    }
+
+    fn create_rules(&mut self, group: &str, rules: Vec<WantedRule>) -> Result<(), String> {
+        for wanted in rules {
+            let id = self.id("rule");
+            let group = find(&mut self.holds.security_groups, |g| g.id == group)?;
+            if group.rules.iter().any(|have| have.rule == wanted.rule) {
+                return Err(format!("rule exists: {wanted:?}"));
+            }
+            group.rules.push(ExistingRule {
+                id,
+                rule: wanted.rule,
+            });
+        }
+        Ok(())
+    }
+
+    fn create_floating_ip(&mut self, new: NewFloatingIp) {
+        let id = self.id("ip");
+        let address = new
+            .address
+            .unwrap_or_else(|| format!("203.0.113.{}", self.created));
+        self.holds.floating_ips.push(FloatingIp {
+            id,
+            address,
+            description: new.description,
+            network_id: new.network,
+            ..FloatingIp::default()
+        });
+    }
+
+    fn delete_group(&mut self, group: &str) -> Result<(), String> {
+        if self
+            .holds
+            .ports
+            .iter()
+            .any(|port| port.security_groups.iter().any(|used| used == group))
+        {
+            return Err(format!("group {group} in use"));
+        }
+        self.holds.security_groups.retain(|have| have.id != group);
+        Ok(())
     }
 
     fn open_egress(&mut self, ether_type: EtherType) -> ExistingRule {
@@ -258,29 +248,21 @@ impl Cloud {
         Ok(())
     }
 
-    fn create_router(
-        &mut self,
-        name: String,
-        description: String,
-        gateway: Option<String>,
-    ) -> Result<(), String> {
-        let id = self.id("router");
-        let address = || FixedIp {
+    fn create_router(&mut self, new: NewRouter) {
+        let address = FixedIp {
             subnet_id: "external".into(),
             ip_address: "203.0.113.254".into(),
         };
-        let gateway_ips = gateway.iter().map(|_| address()).collect();
-        let (project_id, tags) = (PROJECT.into(), Vec::new());
+        let id = self.id("router");
         self.holds.routers.push(Router {
             id,
-            name,
-            description,
-            tags,
-            project_id,
-            gateway_network_id: gateway,
-            gateway_ips,
+            name: new.name,
+            description: new.description,
+            tags: Vec::new(),
+            project_id: PROJECT.into(),
+            gateway_ips: new.gateway.iter().map(|_| address.clone()).collect(),
+            gateway_network_id: new.gateway,
         });
-        Ok(())
     }
 
     fn add_interface(&mut self, router: &str, subnet: &str) -> Result<(), String> {
@@ -380,6 +362,10 @@ impl Cloud {
         self.holds.networks.retain(|have| have.id != network);
         Ok(())
     }
+}
+
+fn named<T>(all: &[T], name: impl Fn(&T) -> String) -> Vec<String> {
+    all.iter().map(name).collect()
 }
 
 pub(super) fn find<T>(all: &mut [T], is_it: impl Fn(&T) -> bool) -> Result<&mut T, String> {

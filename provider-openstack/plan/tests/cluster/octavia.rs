@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use plan::cluster::{Action, NewLoadBalancer, Probe};
+use plan::cluster::{Balance, NewLoadBalancer, Probe};
 use plan::world::{FixedIp, Listener, LoadBalancer, Monitor, Pool, Port, State};
 
 use super::cloud::{Cloud, find};
@@ -40,94 +40,59 @@ impl Cloud {
         }
     }
 
-    pub(super) fn apply_octavia(&mut self, action: Action) -> Result<(), String> {
-        if let Action::CreateLoadBalancer(new) = action {
-            return self.create_load_balancer(new);
-        }
-        let changes = match &action {
-            Action::CreateListener { load_balancer, .. }
-            | Action::UpdateAllowedCidrs { load_balancer, .. }
-            | Action::CreatePool { load_balancer, .. }
-            | Action::CreateMonitor { load_balancer, .. }
-            | Action::UpdateMonitor { load_balancer, .. }
-            | Action::DeleteLoadBalancer { load_balancer } => load_balancer.clone(),
-            other => return Err(format!("unknown {other:?}")),
-        };
-        let balancer = find(&mut self.holds.load_balancers, |lb| lb.id == changes)?;
+    pub(super) fn balance(&mut self, load_balancer: &str, change: Balance) -> Result<(), String> {
+        let balancer = find(&mut self.holds.load_balancers, |lb| lb.id == load_balancer)?;
         if balancer.state != State::Active {
-            return Err(format!("{changes} is immutable"));
+            return Err(format!("{load_balancer} is immutable"));
         }
-        balancer.state = State::Pending;
+        balancer.state = if change == Balance::Delete {
+            State::Deleting
+        } else {
+            State::Pending
+        };
         let id = self.id("octavia");
         let holds = &mut self.holds;
-        match action {
-            Action::DeleteLoadBalancer { load_balancer } => {
-                find(&mut holds.load_balancers, |lb| lb.id == load_balancer)?.state =
-                    State::Deleting;
-            }
-            Action::CreateListener {
-                load_balancer,
-                name,
-                port,
-                allowed_cidrs,
-                ..
-            } => {
-                let allowed_cidrs = allowed_cidrs.unwrap_or_default();
-                let (load_balancer_id, state) = (load_balancer, State::Active);
-                holds.listeners.push(Listener {
-                    id,
-                    name,
-                    load_balancer_id,
-                    port,
-                    allowed_cidrs,
-                    state,
-                });
-            }
-            Action::UpdateAllowedCidrs {
+        match change {
+            Balance::Delete => {}
+            Balance::CreateListener(new) => holds.listeners.push(Listener {
+                id,
+                name: new.name,
+                load_balancer_id: load_balancer.into(),
+                port: new.port,
+                allowed_cidrs: new.allowed_cidrs.unwrap_or_default(),
+                state: State::Active,
+            }),
+            Balance::UpdateAllowedCidrs {
                 listener,
                 allowed_cidrs,
-                ..
             } => {
                 find(&mut holds.listeners, |l| l.id == listener)?.allowed_cidrs = allowed_cidrs;
             }
-            Action::CreatePool {
-                load_balancer,
-                listener,
-                name,
-                ..
-            } => {
-                let listener_ids = vec![listener];
-                holds.pools.push(Pool {
+            Balance::CreatePool(new) => holds.pools.push(Pool {
+                id,
+                name: new.name,
+                load_balancer_id: load_balancer.into(),
+                listener_ids: vec![new.listener],
+                ..Pool::default()
+            }),
+            Balance::CreateMonitor { pool, name, probe } => {
+                let new = Monitor {
                     id,
                     name,
-                    load_balancer_id: load_balancer,
-                    listener_ids,
-                    ..Pool::default()
-                });
+                    pool_id: pool,
+                    ..Monitor::default()
+                };
+                holds.monitors.push(probed(new, probe));
             }
-            Action::CreateMonitor {
-                pool, name, probe, ..
-            } => {
-                holds.monitors.push(probed(
-                    Monitor {
-                        id,
-                        name,
-                        pool_id: pool,
-                        ..Monitor::default()
-                    },
-                    probe,
-                ));
-            }
-            Action::UpdateMonitor { monitor, probe, .. } => {
+            Balance::UpdateMonitor { monitor, probe } => {
                 let monitor = find(&mut holds.monitors, |m| m.id == monitor)?;
                 *monitor = probed(monitor.clone(), probe);
             }
-            other => return Err(format!("unknown {other:?}")),
         }
         Ok(())
     }
 
-    fn create_load_balancer(&mut self, new: NewLoadBalancer) -> Result<(), String> {
+    pub(super) fn create_load_balancer(&mut self, new: NewLoadBalancer) -> Result<(), String> {
         let (id, port) = (self.id("balancer"), self.id("port"));
         let subnet_id = new.vip_subnet.clone().ok_or("a subnet is needed")?;
         find(&mut self.holds.subnets, |s| s.id == subnet_id)?;

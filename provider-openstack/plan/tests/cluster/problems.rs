@@ -1,7 +1,7 @@
 //! Wishes that cannot be fulfilled name themselves, and break nothing.
 
 use jiff::Timestamp;
-use plan::cluster::{Action, Seen, delete, plan};
+use plan::cluster::{Action, NewNetwork, Seen, delete, plan};
 use plan::step::{Problem, Step};
 use plan::world::{FloatingIp, Network, Port, SecurityGroup, State};
 use serde_json::{Value, json};
@@ -212,12 +212,12 @@ fn two_groups_of_one_name_are_not_guessed_between() {
 fn machines_and_foreign_ports_hold_deletion_up() {
     let mut cloud = cloud();
     cloud
-        .apply(&Action::CreateNetwork {
+        .apply(&Action::CreateNetwork(NewNetwork {
             name: "k8s-clusterapi-cluster-default-demo".into(),
             description: String::new(),
             mtu: None,
             port_security: None,
-        })
+        }))
         .expect("accepted");
     let network = cloud.holds.networks.last().expect("a network").id.clone();
     let port = |name: &str| Port {

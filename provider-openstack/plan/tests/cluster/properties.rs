@@ -2,7 +2,7 @@
 
 use crds::openstack::v1beta2::OpenStackClusterStatus;
 use jiff::Timestamp;
-use plan::cluster::{Action, Decision, Seen, delete, plan};
+use plan::cluster::{Action, Decision, NewFloatingIp, Seen, delete, plan};
 use plan::conditions::is_true;
 use plan::step::Step;
 use proptest::prelude::*;
@@ -39,11 +39,11 @@ fn converge(cloud: &mut Cloud, plan: impl Fn(&Seen) -> Decision) -> Decision {
 fn late(cloud: &mut Cloud, action: &Action) {
     let unnamed = matches!(
         action,
-        Action::CreateNetwork { .. }
-            | Action::CreateRouter { .. }
+        Action::CreateNetwork(_)
+            | Action::CreateRouter(_)
             | Action::CreateSecurityGroup { .. }
             | Action::CreateLoadBalancer(_)
-            | Action::CreateFloatingIp { address: None, .. }
+            | Action::CreateFloatingIp(NewFloatingIp { address: None, .. })
     );
     if unnamed {
         // The cloud may refuse by now.

@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 
 use super::cloud::{Cloud, PROJECT};
 
+/// Network and router of another cluster, with a name that begins like ours.
+const OTHER: &str = "k8s-clusterapi-cluster-default-demo2";
+
 /// A cluster `demo` in namespace `default`, with this spec.
 pub fn cluster(spec: Value) -> OpenStackCluster {
     let mut spec = spec;
@@ -75,28 +78,22 @@ pub fn any_spec() -> impl Strategy<Value = Value> {
 /// much like ours.
 pub fn cloud() -> Cloud {
     let mut cloud = Cloud::default();
-    let other = "k8s-clusterapi-cluster-default-demo2";
-    let network = |id: &str, name: &str, external| Network {
-        id: id.into(),
-        name: name.into(),
-        project_id: PROJECT.into(),
-        external,
-        ..Network::default()
-    };
     let holds = &mut cloud.holds;
     holds.project_id = PROJECT.into();
     holds.tagging = true;
     holds.octavia.version = (2, 27);
     holds.octavia.providers = vec!["amphora".into()];
     holds.networks = vec![
-        network("public", "public", true),
-        network("brought", "brought", false),
-        network("other", other, false),
-        Network {
-            project_id: "elsewhere".into(),
-            ..network("shared", "k8s-clusterapi-cluster-default-demo", false)
-        },
+        network("public", "public"),
+        network("brought", "brought"),
+        network("other", OTHER),
     ];
+    holds.networks[0].external = true;
+    let shared = network("shared", "k8s-clusterapi-cluster-default-demo");
+    holds.networks.push(Network {
+        project_id: "elsewhere".into(),
+        ..shared
+    });
     holds.subnets = vec![
         subnet("brought", "10.7.0.0/24"),
         subnet("other", "10.6.0.0/24"),
@@ -106,16 +103,14 @@ pub fn cloud() -> Cloud {
         name: name.into(),
         ..Router::default()
     };
-    holds.routers = vec![router("r-brought", "brought"), router("r-other", other)];
-    holds.ports = vec![
-        interface("r-brought", "brought"),
-        Port {
-            id: "p-other".into(),
-            name: "demo-0".into(),
-            network_id: "other".into(),
-            ..Port::default()
-        },
-    ];
+    holds.routers = vec![router("r-brought", "brought"), router("r-other", OTHER)];
+    let port = Port {
+        id: "p-other".into(),
+        name: "demo-0".into(),
+        network_id: "other".into(),
+        ..Port::default()
+    };
+    holds.ports = vec![interface("r-brought", "brought"), port];
     let group = |name: &str| SecurityGroup {
         id: name.into(),
         name: name.into(),
@@ -125,33 +120,36 @@ pub fn cloud() -> Cloud {
         group("default"),
         group("k8s-cluster-default-demo2-secgroup-worker"),
     ];
-    holds.floating_ips = vec![
-        FloatingIp {
-            id: "given".into(),
-            address: "203.0.113.200".into(),
-            ..FloatingIp::default()
-        },
-        FloatingIp {
-            id: "ip-other".into(),
-            address: "203.0.113.201".into(),
-            description: "Created by cluster-api-provider-openstack cluster default-demo2".into(),
-            ..FloatingIp::default()
-        },
-    ];
-    let name = format!("{other}-kubeapi");
+    let ip = |address: &str, description: &str| FloatingIp {
+        id: address.into(),
+        address: address.into(),
+        description: description.into(),
+        ..FloatingIp::default()
+    };
+    let others = "Created by cluster-api-provider-openstack cluster default-demo2";
+    holds.floating_ips = vec![ip("203.0.113.200", ""), ip("203.0.113.201", others)];
+    let (id, name) = ("lb-other".into(), format!("{OTHER}-kubeapi"));
     holds.load_balancers = vec![LoadBalancer {
-        id: "lb-other".into(),
+        id,
         name,
         state: State::Active,
         ..LoadBalancer::default()
     }];
-    holds.availability_zones = ["az2", "az1"]
-        .map(|name| AvailabilityZone {
-            name: name.into(),
-            available: true,
-        })
-        .into();
+    let zone = |name: &str| AvailabilityZone {
+        name: name.into(),
+        available: true,
+    };
+    holds.availability_zones = ["az2", "az1"].map(zone).into();
     cloud
+}
+
+fn network(id: &str, name: &str) -> Network {
+    Network {
+        id: id.into(),
+        name: name.into(),
+        project_id: PROJECT.into(),
+        ..Network::default()
+    }
 }
 
 fn subnet(network: &str, cidr: &str) -> Subnet {
