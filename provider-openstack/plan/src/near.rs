@@ -1,7 +1,7 @@
 //! What somebody may have meant by a name that does not exist.
 
 /// How many names a hint lists at most.
-const MOST: usize = 5;
+const MOST: usize = 3;
 
 /// A hint such as `did you mean a or b?`; without a similar name, a list of what there is.
 pub fn hint<'a>(name: &str, kind: &str, existing: impl IntoIterator<Item = &'a str>) -> String {
@@ -70,7 +70,7 @@ mod tests {
             "this project sees no flavor at all"
         );
         let many: Vec<String> = (0..8).map(|n| format!("quite-another-{n}")).collect();
-        assert!(hint("x", "image", many.iter().map(String::as_str)).ends_with("and 3 more"));
+        assert!(hint("x", "image", many.iter().map(String::as_str)).ends_with("and 5 more"));
     }
 
     #[test]

@@ -82,13 +82,13 @@ async fn reconcile(
         Step::Do(actions) => machines.execute(&object, seen.view(), actions).await,
         _ => Ok(()),
     };
-    publish::status(
-        &api,
-        &object,
-        decision.status,
-        done.as_ref().err().map(Box::as_ref),
-    )
-    .await?;
+    let goes = deleting && done.is_ok() && matches!(decision.step, Step::Do(_) | Step::Done);
+    if !goes {
+        // Nobody reads the last words of an object that goes, and they would make the version stale
+        // that the finalizer is removed from.
+        let refused = done.as_ref().err().map(Box::as_ref);
+        publish::status(&api, &object, decision.status, refused).await?;
+    }
     done.map_err(|refused| refused.error)?;
     if deleting && decision.step == Step::Done {
         finalizer::remove(&api, &*object, MACHINE_FINALIZER).await?;

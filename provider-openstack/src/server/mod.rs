@@ -65,13 +65,13 @@ async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Resul
         Step::Do(actions) => execute::all(context, &server, &seen.view, actions).await,
         _ => Ok(()),
     };
-    publish::status(
-        &api,
-        &server,
-        decision.status,
-        done.as_ref().err().map(Box::as_ref),
-    )
-    .await?;
+    let goes = want.deleting && done.is_ok() && matches!(decision.step, Step::Do(_) | Step::Done);
+    if !goes {
+        // Nobody reads the last words of an object that goes, and they would make the version stale
+        // that the finalizer is removed from.
+        let refused = done.as_ref().err().map(Box::as_ref);
+        publish::status(&api, &server, decision.status, refused).await?;
+    }
     done.map_err(|refused| refused.error)?;
     if want.deleting && decision.step == Step::Done {
         finalizer::remove(&api, &*server, SERVER_FINALIZER).await?;
