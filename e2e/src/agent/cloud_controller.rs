@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use ipnet::Ipv4Net;
 use k8s_openapi::api::core::v1::{Node, NodeAddress};
 use kube::{
@@ -84,7 +84,7 @@ pub fn run(shared: &Mutex<Shared>) {
                             .extend(found);
                         String::new()
                     }
-                    Ok(Err(e)) => format!("{e:#}"),
+                    Ok(Err(e)) => brief(e).to_string(),
                     Err(_) => format!("no answer within {} s", DEADLINE.as_secs()),
                 };
                 if said
@@ -102,6 +102,17 @@ pub fn run(shared: &Mutex<Shared>) {
             sleep(ROUND).await;
         }
     });
+}
+
+/// What an API server has answered, without all that kube says about it. Of everything else the outermost: how exactly
+/// a connection fails changes from try to try.
+pub fn brief(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<kube::Error>() {
+        Ok(kube::Error::Api(status)) => anyhow!("{} ({})", status.message, status.code),
+        Ok(kube::Error::Service(_) | kube::Error::HyperError(_)) => anyhow!("does not answer"),
+        Ok(other) => other.into(),
+        Err(other) => other,
+    }
 }
 
 /// One kubeconfig for each endpoint: every control plane machine of a cluster has one.

@@ -293,7 +293,7 @@ impl Observer {
         if told == self.load_balancers.0 && settled {
             return Ok(());
         }
-        let inside = super::network::balancer::read(&self.client, &told)?;
+        let inside = super::network::octavia::read(&self.client, &told)?;
         self.load_balancers = (told, inside);
         Ok(())
     }

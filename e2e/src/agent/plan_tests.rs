@@ -46,7 +46,7 @@ fn seen() -> Seen {
             balancers: vec![Balancer {
                 vip: "10.8.0.9".parse().unwrap(),
                 port: 6443,
-                allowed: vec![],
+                allowed: None,
                 members: vec!["10.8.0.5:6443".parse().unwrap()],
             }],
         }],

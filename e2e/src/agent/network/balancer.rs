@@ -8,10 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use ipnet::Ipv4Net;
-use serde::Deserialize;
-use serde_json::Value;
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -20,114 +18,16 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{
-    agent::{
-        log,
-        observe::{LoadBalancer, list},
-    },
-    netns,
-    openstack::client::{Client, Service},
-};
+use crate::{agent::log, netns};
 
 /// One listener of a load balancer and the members behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balancer {
     pub vip: Ipv4Addr,
     pub port: u16,
-    /// Sources that may connect; everybody if empty.
-    pub allowed: Vec<Ipv4Net>,
+    /// Sources that may connect; None: everybody.
+    pub allowed: Option<Vec<Ipv4Net>>,
     pub members: Vec<SocketAddrV4>,
-}
-
-/// Members in an administrative state of down, listeners that are, and protocols other than TCP's are left out.
-/// `told` is Octavia's list of load balancers.
-pub fn read(client: &Client, told: &Value) -> Result<Vec<LoadBalancer>> {
-    #[derive(Deserialize)]
-    struct Named {
-        id: String,
-        vip_address: String,
-        #[serde(default)]
-        vip_network_id: Option<String>,
-        #[serde(default = "yes")]
-        admin_state_up: bool,
-    }
-    #[derive(Deserialize)]
-    struct Listener {
-        #[serde(default)]
-        loadbalancers: Vec<Reference>,
-        default_pool_id: Option<String>,
-        protocol: String,
-        protocol_port: u16,
-        allowed_cidrs: Option<Vec<String>>,
-        #[serde(default = "yes")]
-        admin_state_up: bool,
-    }
-    #[derive(Deserialize)]
-    struct Reference {
-        id: String,
-    }
-    let all: Vec<Named> =
-        serde_json::from_value(told["loadbalancers"].clone()).context("load balancers")?;
-    if all.is_empty() {
-        return Ok(vec![]);
-    }
-    let listeners: Vec<Listener> = list(client, Service::LoadBalancer, "/listeners", "listeners")?;
-    let mut found = vec![];
-    for lb in all.into_iter().filter(|lb| lb.admin_state_up) {
-        let of_lb =
-            |l: &&Listener| l.admin_state_up && l.loadbalancers.iter().any(|r| r.id == lb.id);
-        let mut balancers = vec![];
-        for listener in listeners
-            .iter()
-            .filter(of_lb)
-            .filter(|l| !matches!(l.protocol.as_str(), "UDP" | "SCTP"))
-        {
-            let members = listener
-                .default_pool_id
-                .as_deref()
-                .map(|p| members(client, p))
-                .transpose()?;
-            balancers.push(Balancer {
-                vip: lb
-                    .vip_address
-                    .parse()
-                    .with_context(|| format!("load balancer {}: vip_address", lb.id))?,
-                port: listener.protocol_port,
-                allowed: listener
-                    .allowed_cidrs
-                    .iter()
-                    .flatten()
-                    .filter_map(|c| c.parse().ok())
-                    .collect(),
-                members: members.unwrap_or_default(),
-            });
-        }
-        found.push(LoadBalancer {
-            vip_network_id: lb.vip_network_id.unwrap_or_default(),
-            balancers,
-        });
-    }
-    Ok(found)
-}
-
-fn members(client: &Client, pool: &str) -> Result<Vec<SocketAddrV4>> {
-    #[derive(Deserialize)]
-    struct Member {
-        address: String,
-        protocol_port: u16,
-        #[serde(default = "yes")]
-        admin_state_up: bool,
-    }
-    let path = format!("/pools/{pool}/members");
-    let members: Vec<Member> = list(client, Service::LoadBalancer, &path, "members")?;
-    let up = members.into_iter().filter(|m| m.admin_state_up);
-    Ok(up
-        .filter_map(|m| Some(SocketAddrV4::new(m.address.parse().ok()?, m.protocol_port)))
-        .collect())
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// The forwarding threads: one for each router's namespace, because a socket belongs to the namespace that its
@@ -219,7 +119,7 @@ async fn listen(balancer: watch::Receiver<Balancer>) {
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((client, source)) if allowed(&balancer.borrow().allowed, source.ip()) => {
+                Ok((client, source)) if allowed(balancer.borrow().allowed.as_deref(), source.ip()) => {
                     connections.spawn(forward(client, balancer.clone(), health.clone()));
                 }
                 // Not allowed, or gone before it was accepted: closed by dropping it.
@@ -230,8 +130,9 @@ async fn listen(balancer: watch::Receiver<Balancer>) {
     }
 }
 
-fn allowed(cidrs: &[Ipv4Net], source: IpAddr) -> bool {
-    cidrs.is_empty() || matches!(source, IpAddr::V4(ip) if cidrs.iter().any(|c| c.contains(&ip)))
+fn allowed(cidrs: Option<&[Ipv4Net]>, source: IpAddr) -> bool {
+    let among = |cidrs: &[Ipv4Net]| matches!(source, IpAddr::V4(ip) if cidrs.iter().any(|c| c.contains(&ip)));
+    cidrs.is_none_or(among)
 }
 
 /// One connection, for as long as its member is one.
@@ -313,9 +214,9 @@ mod tests {
             "10.8.0.0/24".parse().unwrap(),
             "172.29.0.9/32".parse().unwrap(),
         ];
-        assert!(allowed(&[], "192.0.2.1".parse().unwrap()));
-        assert!(allowed(&cidrs, "10.8.0.7".parse().unwrap()));
-        assert!(!allowed(&cidrs, "172.29.0.1".parse().unwrap()));
+        assert!(allowed(None, "192.0.2.1".parse().unwrap()));
+        assert!(allowed(Some(&cidrs), "10.8.0.7".parse().unwrap()));
+        assert!(!allowed(Some(&cidrs), "172.29.0.1".parse().unwrap()));
     }
 
     #[test]
@@ -345,7 +246,7 @@ mod tests {
         let balancer = Balancer {
             vip: Ipv4Addr::LOCALHOST,
             port: free.port(),
-            allowed: vec![],
+            allowed: None,
             members: vec![member],
         };
         let (sender, receiver) = watch::channel(balancer);

@@ -2,6 +2,7 @@
 
 pub mod balancer;
 pub mod link;
+pub mod octavia;
 pub mod router;
 pub mod rules;
 

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use super::Played;
 use crate::{
-    agent::{machine, network::inside, world},
+    agent::{cloud_controller::brief, machine, network::inside, world},
     lab::Lab,
 };
 
@@ -65,6 +65,7 @@ impl Access {
                     .map_err(|_| anyhow!("no answer within {} s", DEADLINE.as_secs()))?
             })
         })
+        .map_err(brief)
         .with_context(|| format!("API server as {} says", self.kubeconfig.display()))
     }
 

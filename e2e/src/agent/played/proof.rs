@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use super::cluster::Access;
-use crate::agent::network::inside;
+use crate::agent::{cloud_controller::brief, network::inside};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -53,7 +53,8 @@ pub fn prove(donor: &Access, token: &Value, netns: &str) -> Result<()> {
                 .await
                 .map_err(|_| anyhow!("no answer from {endpoint}"))?
         })
-    })?;
+    })
+    .map_err(brief)?;
     if !user.starts_with("system:bootstrap:") {
         bail!("the token is {user}'s, not a bootstrap token");
     }
