@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
@@ -73,19 +74,23 @@ enum Answer {
     Failure(String),
 }
 
-async fn called(
-    hook: Hook,
-    State(client): State<Arc<Client>>,
-    Json(request): Json<Request>,
-) -> Json<Value> {
-    let cluster = &request.cluster;
+/// Reads the body whatever its content type says: Cluster API sends none.
+async fn called(hook: Hook, State(client): State<Arc<Client>>, body: Bytes) -> Json<Value> {
+    let cluster = match serde_json::from_slice::<Request>(&body) {
+        Ok(request) => request.cluster,
+        Err(error) => {
+            let message = format!("the request cannot be read: {error}");
+            return Json(response(hook, Answer::Failure(message)));
+        }
+    };
     let answer = match hook {
         Hook::AfterClusterUpgrade => Answer::GoOn,
-        _ => answer(hook, &client, cluster)
+        _ => answer(hook, &client, &cluster)
             .await
             .unwrap_or_else(|error| Answer::Failure(error.to_string())),
     };
-    tracing::info!(%hook, namespace = cluster.namespace(), cluster = cluster.name_any(), ?answer, "hook called");
+    let namespace = cluster.namespace();
+    tracing::info!(%hook, namespace, cluster = cluster.name_any(), ?answer, "hook called");
     Json(response(hook, answer))
 }
 
@@ -161,6 +166,9 @@ fn response(hook: Hook, answer: Answer) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::body::Body;
+    use tower::ServiceExt;
+
     use crds::stacks::v1alpha1::{ClusterAddonSpec, ClusterAddonStatus};
 
     const CLASS: &str = "openstack-lab-1-36-v2";
@@ -239,6 +247,35 @@ mod tests {
         assert_eq!(
             response(Hook::AfterControlPlaneInitialized, wait())["retryAfterSeconds"],
             Value::Null
+        );
+    }
+
+    #[tokio::test]
+    async fn a_call_without_a_content_type_is_answered() {
+        // An API server that has nothing.
+        let empty = tower::service_fn(|_: http::Request<kube::client::Body>| async {
+            let body =
+                json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404});
+            let response = http::Response::builder()
+                .status(404)
+                .body(Body::from(body.to_string()));
+            response.map_err(axum::Error::new)
+        });
+        let routes = routes(Client::new(empty, "default"));
+        let path = format!("/{API_VERSION}/beforeclusterupgrade/before-cluster-upgrade");
+        let cluster = json!({"cluster": {"metadata": {"name": "c", "namespace": "n"}}});
+        let request = http::Request::post(path).body(Body::from(cluster.to_string()));
+        let answer = routes
+            .oneshot(request.expect("request"))
+            .await
+            .expect("answer");
+        let body = axum::body::to_bytes(answer.into_body(), 10_000)
+            .await
+            .expect("body");
+        let answer: Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!(
+            (&answer["status"], &answer["retryAfterSeconds"]),
+            (&json!("Success"), &json!(0))
         );
     }
 }

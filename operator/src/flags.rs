@@ -131,7 +131,7 @@ pub struct Flags {
         long,
         value_name = "FILTER",
         env = "RUST_LOG",
-        default_value = "info",
+        default_value = "info,kube_client::client::builder=off",
         help_heading = "Logs"
     )]
     pub log_level: String,
