@@ -189,7 +189,7 @@ mod tests {
         let one = |kind: &str| objects.iter().find(|o| o["kind"] == kind).unwrap();
         assert_eq!(objects.len(), 6);
         let class = one("ClusterClass");
-        assert_eq!(class["metadata"]["name"], release(LAB, "v1"));
+        assert_eq!(class["metadata"]["name"], super::release(LAB, "v1"));
         let names = |list: &str| -> Vec<_> {
             let items = class["spec"][list].as_array().unwrap().iter();
             items.map(|i| i["name"].as_str().unwrap()).collect()
