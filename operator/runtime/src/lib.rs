@@ -6,7 +6,6 @@
 //! | [`controller`] | the loop around a `reconcile`: pruned stores, wakes, concurrency, backoff for each object |
 //! | [`backoff`] | how long an object that failed waits |
 //! | [`apply`] | server-side apply; a status is written only when it changed |
-//! | [`conditions`] | `metav1.Condition`s whose times move only with their status |
 //! | [`finalizer`] | put a finalizer on before the first create, take it off after the last delete |
 //! | [`events`] | `events.k8s.io` events |
 //! | [`health`] | `/healthz` and a `/readyz` that says what is awaited |
@@ -18,7 +17,6 @@
 pub mod apply;
 pub mod backoff;
 pub mod client;
-pub mod conditions;
 pub mod controller;
 pub mod events;
 pub mod finalizer;
