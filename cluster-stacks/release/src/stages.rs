@@ -176,8 +176,13 @@ impl Stages {
             wait_for_pre_condition: None,
             wait_for_post_condition: None,
         };
-        let hooks = [Hook::AfterControlPlaneInitialized, Hook::BeforeClusterUpgrade];
-        Self { by_hook: hooks.map(|hook| (hook, vec![stage.clone()])).into() }
+        let hooks = [
+            Hook::AfterControlPlaneInitialized,
+            Hook::BeforeClusterUpgrade,
+        ];
+        Self {
+            by_hook: hooks.map(|hook| (hook, vec![stage.clone()])).into(),
+        }
     }
 
     /// The stages of a hook, in order.
