@@ -108,11 +108,23 @@ impl Part for ClusterApi {
                 .into_iter()
                 .try_for_each(|a| a.join().map_err(|_| anyhow!("apply panicked"))?)
         })?;
+        // A manager that starts before its kinds are served ends at once.
+        let established = [
+            "wait",
+            "--for=condition=Established",
+            "crd",
+            "--all",
+            "--timeout=60s",
+        ];
+        ask(lab, &established)?;
         for manager in &MANAGERS {
             wait_for(manager.account, DEADLINE, || manager.may_list(lab))?;
-            manager.start(lab)?;
         }
-        wait_for("Cluster API", DEADLINE, || self.check(lab))
+        wait_for("Cluster API", DEADLINE, || {
+            // Discovery may lag still: what ended is started again, as a kubelet does.
+            MANAGERS.iter().try_for_each(|manager| manager.start(lab))?;
+            self.check(lab)
+        })
     }
 
     fn address(&self, _: &Lab) -> Option<String> {
