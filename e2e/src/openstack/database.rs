@@ -121,13 +121,15 @@ fn migrate(site: &Site<'_>) -> Result<()> {
         for file in files {
             manage.arg("--config-file").arg(site.conf(file));
         }
-        manage.args(args.split_whitespace());
+        manage
+            .args(args.split_whitespace())
+            .env("OS_BOOTSTRAP_PASSWORD", PASSWORD);
         run(manage).map(drop)
     };
     let nova = |args: &str| manage("nova-manage", &["nova.conf", "nova-database.conf"], args);
     let small = || {
         manage("keystone-manage", &["keystone.conf"], "db_sync")?;
-        manage("keystone-manage", &["keystone.conf"], &bootstrap())?;
+        manage("keystone-manage", &["keystone.conf"], BOOTSTRAP)?;
         manage("placement-manage", &["placement.conf"], "db sync")?;
         manage("glance-manage", &["glance-api.conf"], "db_sync")?;
         manage("octavia-db-manage", &["octavia.conf"], "upgrade head")?;
@@ -136,9 +138,7 @@ fn migrate(site: &Site<'_>) -> Result<()> {
     let neutron = || manage("neutron-db-manage", &["neutron.conf"], "upgrade heads");
     let cells = || {
         nova("api_db sync")?;
-        nova(&format!(
-            "cell_v2 map_cell0 --database_connection mysql+pymysql://os:{PASSWORD}@127.0.0.1:3306/nova_cell0"
-        ))?;
+        nova("cell_v2 map_cell0")?;
         nova("db sync")?;
         nova("cell_v2 create_cell --name cell1")
     };
@@ -150,14 +150,10 @@ fn migrate(site: &Site<'_>) -> Result<()> {
     })
 }
 
-fn bootstrap() -> String {
-    format!(
-        "bootstrap --bootstrap-password {PASSWORD} --bootstrap-region-id RegionOne \
-         --bootstrap-public-url https://127.0.0.1:5000/v3 \
-         --bootstrap-internal-url http://127.0.0.1:15000/v3 \
-         --bootstrap-admin-url http://127.0.0.1:15000/v3"
-    )
-}
+const BOOTSTRAP: &str = "bootstrap --bootstrap-region-id RegionOne \
+     --bootstrap-public-url https://127.0.0.1:5000/v3 \
+     --bootstrap-internal-url http://127.0.0.1:15000/v3 \
+     --bootstrap-admin-url http://127.0.0.1:15000/v3";
 
 /// Keys of Keystone's tokens and credentials. Of each, 1 is in use and 0 the next.
 fn keys(site: &Site<'_>) -> Result<()> {

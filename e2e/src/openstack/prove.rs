@@ -23,7 +23,7 @@ struct Proof {
     name: String,
 }
 
-/// What [`Proof::machine`] has made and what must be deleted again.
+/// IDs of what [`Proof::network`] has made, and of the external network.
 struct Network {
     network: String,
     subnet: String,
