@@ -5,10 +5,11 @@ use serde_json::Value;
 use super::kubernetes::Kind;
 
 /// Conditions that are good when they are False.
-const NEGATIVE: [&str; 10] = [
+const NEGATIVE: [&str; 11] = [
     "Paused",
     "Deleting",
     "RollingOut",
+    "Updating",
     "ScalingUp",
     "ScalingDown",
     "Remediating",
@@ -38,13 +39,18 @@ impl Object {
         condition(&self.value, type_)
     }
 
-    /// Is it as it should be: `Ready` and `Available` True, whichever it has, and at least one?
+    /// Is it as it should be: `Ready` and `Available` True, whichever it has? One that knows neither complains of
+    /// nothing.
     pub fn is_well(&self) -> bool {
         let said: Vec<_> = ["Ready", "Available"]
             .iter()
             .filter_map(|t| self.condition(t))
             .collect();
-        !said.is_empty() && said.iter().all(|c| c["status"] == "True")
+        if said.is_empty() {
+            self.complaints().is_empty()
+        } else {
+            said.iter().all(|c| c["status"] == "True")
+        }
     }
 
     /// A line for each condition that is not as it should be; one line if it has none at all.
