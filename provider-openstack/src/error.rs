@@ -53,15 +53,18 @@ impl Error {
             Self::Identity(_) | Self::UserData { .. } | Self::Kubernetes(_) => None,
         }
     }
-}
 
-impl Error {
     /// What the condition `OpenStackAuthenticationSucceeded` says, if it is the credentials.
     #[must_use]
     pub fn authentication(&self) -> Option<String> {
         match self {
             Self::Identity(identity) => Some(identity.to_string()),
-            Self::Observe(source) if matches!(source.kind, ErrorKind::Unauthorized | ErrorKind::Certificate) => {
+            Self::Observe(source)
+                if matches!(
+                    source.kind,
+                    ErrorKind::Unauthorized | ErrorKind::Certificate
+                ) =>
+            {
                 Some(format!("{source}{}", way_out(source.kind)))
             }
             _ => None,

@@ -1,6 +1,5 @@
 //! Writing what came of it: the endpoint, the status, and events.
 
-use cloud::ErrorKind;
 use crds::openstack::conditions::{ConditionType, Reason};
 use crds::openstack::v1beta2::{OpenStackCluster, OpenStackClusterStatus};
 use jiff::Timestamp;
@@ -12,7 +11,6 @@ use plan::step::Problem;
 use serde_json::json;
 
 use super::execute::Failed;
-use crate::identity::way_out;
 use crate::{Context, Error};
 
 /// A status in the making.
@@ -129,22 +127,12 @@ pub(super) async fn error(
     error: &Error,
 ) -> Result<(), Error> {
     let mut draft = Draft::new(object);
+    if let Some(message) = error.authentication() {
+        let type_ = ConditionType::OpenStackAuthenticationSucceeded;
+        draft.fail(type_, Reason::OpenStackAuthenticationFailed, &message);
+        return draft.apply(context).await;
+    }
     match error {
-        Error::Identity(identity) => {
-            let message = identity.to_string();
-            let type_ = ConditionType::OpenStackAuthenticationSucceeded;
-            draft.fail(type_, Reason::OpenStackAuthenticationFailed, &message);
-        }
-        Error::Observe(source)
-            if matches!(
-                source.kind,
-                ErrorKind::Unauthorized | ErrorKind::Certificate
-            ) =>
-        {
-            let message = format!("{source}{}", way_out(source.kind));
-            let type_ = ConditionType::OpenStackAuthenticationSucceeded;
-            draft.fail(type_, Reason::OpenStackAuthenticationFailed, &message);
-        }
         Error::Observe(source) => {
             draft.authenticated();
             draft.set(New::not(
