@@ -132,18 +132,16 @@ pub(super) async fn error(
         draft.fail(type_, Reason::OpenStackAuthenticationFailed, &message);
         return draft.apply(context).await;
     }
-    match error {
-        Error::Observe(source) => {
-            draft.authenticated();
-            draft.set(New::not(
-                ConditionType::Ready.as_str(),
-                Reason::OpenStackError.as_str(),
-                source.to_string(),
-            ));
-        }
-        // Published together with the plan.
-        Error::Execute { .. } | Error::UserData { .. } | Error::Kubernetes(_) => return Ok(()),
-    }
+    let Error::Observe(source) = error else {
+        // Published together with the plan, or nothing that the object's user could change.
+        return Ok(());
+    };
+    draft.authenticated();
+    draft.set(New::not(
+        ConditionType::Ready.as_str(),
+        Reason::OpenStackError.as_str(),
+        source.to_string(),
+    ));
     draft.apply(context).await
 }
 
