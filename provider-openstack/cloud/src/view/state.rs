@@ -18,6 +18,9 @@ const LONGEST_REST: Duration = Duration::from_secs(60);
 const QUICK: Duration = Duration::from_millis(500);
 /// A list that takes long is not repeated more often than this many times its duration.
 const BREATHER: u32 = 4;
+/// But a busy cloud does not blind those who wait for longer than this: the duration of a list
+/// holds the time that it waited for its turn.
+const LONGEST_BREATHER: Duration = Duration::from_secs(8);
 
 /// All that a view knows.
 #[derive(Debug, Default)]
@@ -78,7 +81,8 @@ impl State {
 
     fn interval(&self, kind: Kind, fetched: &Fetched) -> Duration {
         if self.interest.is_expected(kind) {
-            self.fast(kind).max(fetched.took * BREATHER)
+            let breather = (fetched.took * BREATHER).min(LONGEST_BREATHER);
+            self.fast(kind).max(breather)
         } else if kind == Kind::Servers {
             SERVERS
         } else {
