@@ -2,12 +2,16 @@
 
 use anyhow::Result;
 
-use super::{audit, demo, wait};
+use super::{audit, demo, tenant::Tenant, wait};
 use crate::lab::Lab;
 
 /// Deletes the demo's cluster, and compares cloud and host with what they were before it.
 pub fn run(lab: &Lab) -> Result<()> {
-    let (tenant, cluster) = demo::create(lab)?;
+    let tenant = Tenant::open(lab, demo::NAME)?;
+    let cluster = match tenant.cluster(demo::NAME)? {
+        Some(there) => there,
+        None => demo::create(lab)?.1,
+    };
     let before = audit::kept(lab, demo::NAME)?;
     let gone = tenant.delete(&cluster.name);
     if gone.is_err() {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 
 use super::{
@@ -37,6 +37,9 @@ const SHOWN: [Kind; 8] = [
     NODE,
 ];
 
+/// The check add-on, by its Service and through the API server: from the control plane to a Pod on a worker.
+const CHECK: &str = "/api/v1/namespaces/kube-system/services/check:80/proxy/";
+
 /// What is said when it is first seen.
 type Milestone = (&'static str, fn(&[Object]) -> bool);
 const MILESTONES: [Milestone; 5] = [
@@ -67,8 +70,13 @@ pub fn run(lab: &Lab) -> Result<()> {
     let kubeconfig = lab.part_dir(NAME).join("kubeconfig");
     let text = tenant.kubeconfig(NAME)?;
     pki::write_private(&kubeconfig, &text.context("the kubeconfig is gone")?)?;
+    let answer = tenant.workload(NAME)?.read(CHECK)?;
+    ensure!(
+        answer.starts_with("demo works"),
+        "the check add-on says {answer:?}"
+    );
     table(&tenant, &cluster)?;
-    finish(&kubeconfig);
+    finish(lab, &kubeconfig);
     Ok(())
 }
 
@@ -117,6 +125,9 @@ pub fn follow(tenant: &Tenant<'_>, cluster: &Cluster) -> Result<()> {
             begun.elapsed().as_secs_f64()
         ));
     };
+    // Of a cluster that is there already only what changes is news.
+    let objects = tenant.objects(&cluster.name)?;
+    ahead.retain(|(_, reached)| !reached(&objects));
     let done = wait::until(&cluster.name, DEADLINE, || {
         let objects = tenant.objects(&cluster.name)?;
         ahead.retain(|(what, reached)| {
@@ -178,10 +189,10 @@ fn age(object: &Object, now: Timestamp) -> String {
     }
 }
 
-fn finish(kubeconfig: &Path) {
-    let path = kubeconfig.display();
+fn finish(lab: &Lab, kubeconfig: &Path) {
+    let (name, path) = (&lab.name, kubeconfig.display());
     println!(
         "\nkubeconfig of the tenant's cluster: {path}
-try:  cargo lab shell -- kubectl --kubeconfig {path} get pods -A"
+try:  cargo lab --name {name} shell -- kubectl --kubeconfig {path} get pods -A"
     );
 }

@@ -112,6 +112,14 @@ impl Kubernetes {
         Ok(Self { runtime, client })
     }
 
+    /// What is at a path of the API, as text.
+    pub fn read(&self, path: &str) -> Result<String> {
+        let request = http::Request::get(path).body(vec![])?;
+        self.runtime
+            .block_on(self.client.request_text(request))
+            .with_context(|| format!("get {path}"))
+    }
+
     /// One object, if it exists.
     pub fn get(&self, kind: Kind, namespace: &str, name: &str) -> Result<Option<Value>> {
         let found = self

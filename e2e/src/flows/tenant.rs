@@ -162,8 +162,10 @@ impl<'a> Tenant<'a> {
         };
         let topology = &object["spec"]["topology"];
         let workers = &topology["workers"]["machineDeployments"][0]["replicas"];
+        // Cluster API writes the defaults of all variables into the object.
         let variables = topology["variables"].as_array();
-        let played = variables.is_some_and(|all| all.iter().any(|v| v["name"] == MACHINES));
+        let metadata = variables.and_then(|all| all.iter().find(|v| v["name"] == MACHINES));
+        let played = metadata.is_some_and(|m| m["value"] != json!([]));
         Ok(Some(Cluster {
             name: name.to_owned(),
             class: text(&topology["classRef"]["name"]).to_owned(),
