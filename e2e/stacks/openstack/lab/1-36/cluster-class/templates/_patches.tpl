@@ -108,21 +108,27 @@ selector:
           valueFrom:
             template: |
               certSANs: {{`{{ .certSANs | toJson }}`}}
-- name: machines
+- name: image
   definitions:
     {{- range $role, $on := dict "controlPlane" "on.controlPlaneMachines" "worker" "on.workers" }}
     - {{- include $on $ | nindent 6 }}
       jsonPatches:
-        - op: replace
-          path: /spec/template/spec/flavor/filter/name
-          valueFrom:
-            variable: {{ $role }}Flavor
         - op: replace
           path: /spec/template/spec/image/filter/name
           valueFrom:
             template: {{ if eq $role "worker" }}{{ `{{ .imageName }}-{{ .builtin.machineDeployment.version }}` | quote }}{{ else }}{{ `{{ .imageName }}-{{ .builtin.controlPlane.version }}` | quote }}{{ end }}
     {{- end }}
 {{- range $role, $on := dict "controlPlane" "on.controlPlaneMachines" "worker" "on.workers" }}
+- name: {{ $role }}Flavor
+  description: A default of the release is no default of the variable, so that it changes with the release
+  enabledIf: {{ printf "{{ if .%sFlavor }}true{{ end }}" $role | quote }}
+  definitions:
+    - {{- include $on $ | nindent 6 }}
+      jsonPatches:
+        - op: replace
+          path: /spec/template/spec/flavor/filter/name
+          valueFrom:
+            variable: {{ $role }}Flavor
 - name: {{ $role }}RootDisk
   enabledIf: {{ printf "{{ if .%sRootDisk }}true{{ end }}" $role | quote }}
   definitions:

@@ -70,17 +70,15 @@
   schema:
     openAPIV3Schema:
       type: string
-      minLength: 1
-      default: {{ .Values.flavor.controlPlane }}
-      description: Flavor of control plane machines
+      default: ""
+      description: Flavor of control plane machines; empty means that of the release
 - name: workerFlavor
   required: false
   schema:
     openAPIV3Schema:
       type: string
-      minLength: 1
-      default: {{ .Values.flavor.worker }}
-      description: Flavor of workers
+      default: ""
+      description: Flavor of workers; empty means that of the release
 - name: controlPlaneRootDisk
   required: false
   schema:
