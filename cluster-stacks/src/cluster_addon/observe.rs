@@ -76,66 +76,23 @@ pub async fn observe(
     addon: &ClusterAddon,
     cluster: &Cluster,
 ) -> Result<Observed, Stop> {
-    let class = cluster
-        .spec
-        .topology
-        .as_ref()
-        .map(|topology| topology.class_name())
-        .unwrap_or_default();
-    let failed = |type_, reason, message: String| {
-        Stop::Failed(Failed {
-            type_,
-            reason,
-            message,
-        })
-    };
-    let name: ReleaseName = class.parse().map_err(|error| {
-        let message = format!(
-            "spec.topology.classRef.name of Cluster {}: {error}",
-            cluster.name_any()
-        );
-        failed(
-            ConditionType::ClusterStackReleaseDownloaded,
-            Reason::IssueWithReleaseAssets,
-            message,
-        )
-    })?;
-    let broken = |error: assets::Error| {
-        let reason = match error {
-            assets::Error::Broken { .. } => Reason::IssueWithReleaseAssets,
-            _ => Reason::ReleaseAssetsNotDownloadedYet,
-        };
-        failed(
-            ConditionType::ClusterStackReleaseDownloaded,
-            reason,
-            error.to_string(),
-        )
-    };
-    let release = this.shared.assets.release(&name).await.map_err(broken)?;
-    let charts = release.addons().map_err(broken)?;
-    let key = Key::of(addon);
-    let workload = this
-        .shared
-        .workloads
-        .get(&this.shared.client, &key, &cluster.name_any())
-        .await;
-    let workload = workload.map_err(|message| Stop::Wait {
+    let release = release_of(this, cluster).await?;
+    let charts = release.addons().map_err(not_usable)?;
+    let management = &this.shared.client;
+    let workloads = &this.shared.workloads;
+    let workload = workloads.get(management, &Key::of(addon), &cluster.name_any());
+    let workload = workload.await.map_err(|message| Stop::Wait {
         type_: ConditionType::ClusterReady,
         reason: Reason::ControlPlaneNotReady,
         message,
     })?;
-    let objects = objects(&this.shared.client, cluster)
-        .await
-        .map_err(|error| {
-            failed(
-                ConditionType::HelmChartTemplated,
-                Reason::TemplateNewClusterStackOverwriteFailed,
-                error.to_string(),
-            )
-        })?;
+    let objects = objects(management, cluster).await.map_err(|error| {
+        let reason = Reason::TemplateNewClusterStackOverwriteFailed;
+        failed(ConditionType::HelmChartTemplated, reason, error.to_string())
+    })?;
     let versions = &release.metadata.versions;
     let want = Want {
-        release: name,
+        release: release.name.clone(),
         kubernetes: versions.kubernetes.clone(),
         addon: versions.components.cluster_addon.clone(),
         stages: release.stages.clone(),
@@ -145,20 +102,57 @@ pub async fn observe(
         hook: hook(addon),
         run: run(addon, &want),
     };
-    let resources = addon
-        .status
-        .as_ref()
-        .map(|status| status.resources.clone())
-        .unwrap_or_default();
+    let status = addon.status.as_ref();
     Ok(Observed {
+        resources: status
+            .map(|status| status.resources.clone())
+            .unwrap_or_default(),
         want,
         now,
         release,
         charts,
         workload,
         objects,
-        resources,
         recorded: false,
+    })
+}
+
+/// The release of the Cluster's class.
+async fn release_of(this: &Controller, cluster: &Cluster) -> Result<Release, Stop> {
+    let topology = cluster.spec.topology.as_ref();
+    let class = topology
+        .map(|topology| topology.class_name())
+        .unwrap_or_default();
+    let name: ReleaseName = class.parse().map_err(|error| {
+        let name = cluster.name_any();
+        let message = format!("spec.topology.classRef.name of Cluster {name}: {error}");
+        let reason = Reason::IssueWithReleaseAssets;
+        failed(
+            ConditionType::ClusterStackReleaseDownloaded,
+            reason,
+            message,
+        )
+    })?;
+    this.shared.assets.release(&name).await.map_err(not_usable)
+}
+
+fn not_usable(error: assets::Error) -> Stop {
+    let reason = match error {
+        assets::Error::Broken { .. } => Reason::IssueWithReleaseAssets,
+        _ => Reason::ReleaseAssetsNotDownloadedYet,
+    };
+    failed(
+        ConditionType::ClusterStackReleaseDownloaded,
+        reason,
+        error.to_string(),
+    )
+}
+
+fn failed(type_: ConditionType, reason: Reason, message: String) -> Stop {
+    Stop::Failed(Failed {
+        type_,
+        reason,
+        message,
     })
 }
 
