@@ -6,4 +6,9 @@ kubeletExtraArgs:
     value: external
   - name: provider-id
     value: {{ `"openstack:///'{{ instance_id }}'"` }}
+  # The machines of the lab share a disk, of which a share says nothing.
+  - name: eviction-hard
+    value: memory.available<100Mi,nodefs.available<1Gi,imagefs.available<1Gi
+  - name: image-gc-high-threshold
+    value: "100"
 {{- end -}}
