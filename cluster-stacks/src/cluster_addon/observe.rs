@@ -80,7 +80,8 @@ pub async fn observe(
     let charts = release.addons().map_err(not_usable)?;
     let management = &this.shared.client;
     let workloads = &this.shared.workloads;
-    let workload = workloads.get(management, &Key::of(addon), &cluster.name_any());
+    let (key, name) = (Key::of(addon), cluster.name_any());
+    let workload = workloads.get(management, &key, &name);
     let workload = workload.await.map_err(|message| Stop::Wait {
         type_: ConditionType::ClusterReady,
         reason: Reason::ControlPlaneNotReady,
