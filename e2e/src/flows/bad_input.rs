@@ -203,16 +203,16 @@ fn bad_clusters() -> Vec<BadCluster> {
             value: json!("nowhere"),
             said: Said {
                 kind: OPENSTACK_CLUSTER,
-                condition: "RouterReady",
+                condition: "NetworkReady",
                 reason: "OpenStackError",
-                words: &["externalNetwork", "nowhere"],
+                words: &["externalNetwork", "nowhere", "public"],
             },
         },
         BadCluster {
             name: "password",
             variable: "identityRef",
             value: identity(WRONG_PASSWORD),
-            said: login(&["Secret", WRONG_PASSWORD, "password"]),
+            said: login(&["Secret", WRONG_PASSWORD, "refused"]),
         },
         BadCluster {
             name: "cacert",

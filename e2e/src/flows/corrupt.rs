@@ -8,28 +8,29 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use flate2::{Compression, write::GzEncoder};
+use sha2::{Digest, Sha256};
 
-use super::stack::{self, Stack};
-use crate::{lab::Lab, parts::registry};
+use super::stack;
+use crate::{
+    lab::Lab,
+    parts::{capstan::REPOSITORY, registry},
+};
 
 /// The registry's disk has another byte in the cluster-class chart than was pushed.
 pub fn digest(lab: &Lab, name: &'static str) -> Result<()> {
-    // What an earlier run spoilt cannot be published over; a new text makes it a new release.
-    let stack = stack::copy(lab, name, name)?;
-    let release = stack.build(lab)?;
-    let blob = blob(lab, &sha256(&chart(&release, name))?);
-    if !blob.exists() {
-        stack::publish(lab, &release)?;
-    }
-    let mut content = fs::read(&blob).with_context(|| blob.display().to_string())?;
-    let good = fs::read(chart(&release, name))?;
+    let release = built(lab, name)?;
+    stack::publish(lab, &release)?;
+    let chart = chart(&release, name);
+    let mut content = fs::read(&chart).with_context(|| chart.display().to_string())?;
+    let blob = blob(lab, &hex::encode(Sha256::digest(&content)));
     ensure!(
-        content.len() == good.len(),
-        "{}: not the blob of the chart",
+        blob.exists(),
+        "{}: the registry keeps blobs elsewhere",
         blob.display()
     );
-    let last = content.len() - 1;
-    content[last] = !good[last];
+    if let Some(last) = content.last_mut() {
+        *last = !*last;
+    }
     fs::write(&blob, content).with_context(|| blob.display().to_string())
 }
 
@@ -59,20 +60,24 @@ pub fn truncated(lab: &Lab, name: &'static str) -> Result<()> {
     stack::publish(lab, &release).map(drop)
 }
 
+/// The release of a copy of the lab's stack. The registry forgets the one of an earlier run, which cannot be published
+/// over.
 fn built(lab: &Lab, name: &str) -> Result<PathBuf> {
-    let stack: Stack = stack::copy(lab, name, name)?;
-    stack.build(lab)
+    let tag = stack::release(name, "v1");
+    let tags = registry::data(lab)
+        .join("docker/registry/v2/repositories")
+        .join(REPOSITORY)
+        .join("_manifests/tags")
+        .join(tag);
+    if tags.exists() {
+        fs::remove_dir_all(&tags).with_context(|| tags.display().to_string())?;
+    }
+    stack::copy(lab, name, name)?.build(lab)
 }
 
 /// The cluster-class chart of a release.
 fn chart(release: &Path, name: &str) -> PathBuf {
     release.join(format!("openstack-{name}-1-36-cluster-class-v1.tgz"))
-}
-
-fn sha256(path: &Path) -> Result<String> {
-    use sha2::{Digest, Sha256};
-    let content = fs::read(path).with_context(|| path.display().to_string())?;
-    Ok(hex::encode(Sha256::digest(content)))
 }
 
 /// Where the registry keeps a blob.
