@@ -143,6 +143,8 @@ fn node(
     for (key, effect) in list("register-with-taints").filter_map(|t| t.split_once(':')) {
         taints.push(json!({ "key": key.split('=').next(), "effect": effect }));
     }
+    // Templates quote a part of it for the shell-like file that the kubelet gets its arguments from.
+    let provider_id = arguments.get("provider-id").map(|id| id.replace('\'', ""));
     if arguments.get("cloud-provider") == Some(&"external") {
         taints.push(json!({ "key": UNINITIALIZED, "value": "true", "effect": "NoSchedule" }));
     }
@@ -154,7 +156,7 @@ fn node(
     });
     serde_json::from_value(json!({
         "metadata": { "name": name, "labels": labels },
-        "spec": { "providerID": arguments.get("provider-id").map(|id| id.trim_matches('\'')), "taints": taints },
+        "spec": { "providerID": provider_id, "taints": taints },
         "status": { "nodeInfo": info },
     }))
     .context("Node")
@@ -188,7 +190,7 @@ mod tests {
         let registration = json!({
             "name": "worker-0",
             "kubeletExtraArgs": [
-                {"name": "provider-id", "value": "openstack:///6b86"},
+                {"name": "provider-id", "value": "openstack:///'6b86'"},
                 {"name": "cloud-provider", "value": "external"},
                 {"name": "node-labels", "value": "pool=a,zone=b"},
             ],
