@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use cloud::ErrorKind;
 use runtime::Retry;
+use runtime::backoff::jittered;
 
 use crate::identity::{IdentityError, way_out};
 
 /// Octavia is busy with another change of the same load balancer, or Neutron with another of the
 /// same resource.
 const AFTER_CONFLICT: Duration = Duration::from_secs(2);
+
+/// A Secret that is put right is noticed after this. [`cloud::Clouds`] logs in once for all objects
+/// that use it.
+const AFTER_CREDENTIALS: Duration = Duration::from_secs(20);
 
 /// Why a reconcile could not be finished. It is tried again with the object's backoff, unless the
 /// cloud says when.
@@ -81,6 +86,7 @@ impl Retry for Error {
             Self::Execute { source, .. } if source.kind == ErrorKind::Conflict => {
                 Some(source.retry_after.unwrap_or(AFTER_CONFLICT))
             }
+            Self::Identity(_) => Some(jittered(AFTER_CREDENTIALS)),
             other => other.cloud().and_then(|error| error.retry_after),
         }
     }
