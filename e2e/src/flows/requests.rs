@@ -17,8 +17,9 @@ use crate::{
 };
 
 const NAME: &str = "requests";
-/// Numbers of workers that are compared.
-const SIZES: [usize; 2] = [3, 20];
+/// Numbers of workers that are compared, or what this names, as in `3,20`.
+const DEFAULT_SIZES: [usize; 2] = [3, 20];
+const SIZES: &str = "CAPSTAN_LAB_SIZES";
 /// How many workers more when scaled.
 const STEP: usize = 2;
 /// Seconds without a change that are measured; the published figures come from 600.
@@ -55,7 +56,7 @@ pub fn run(lab: &Lab) -> Result<()> {
     let tenant = Tenant::open(lab, NAME)?;
     let class = demo::subscribe(&tenant, &stack::own(lab))?;
     let mut all = Vec::new();
-    for workers in SIZES {
+    for workers in sizes()? {
         all.push(measure(&tenant, &class, workers, idle)?);
     }
     audit::clean_since(lab, &before)?;
@@ -65,6 +66,15 @@ pub fn run(lab: &Lab) -> Result<()> {
         fs::write(&file, &table).with_context(|| file)?;
     }
     judge(&all, idle)
+}
+
+fn sizes() -> Result<Vec<usize>> {
+    let Ok(sizes) = env::var(SIZES) else {
+        return Ok(DEFAULT_SIZES.to_vec());
+    };
+    let read = sizes.split(',').map(|n| n.trim().parse::<usize>());
+    read.collect::<Result<_, _>>()
+        .with_context(|| format!("{SIZES}={sizes}: numbers with commas wanted"))
 }
 
 /// A cluster's whole life.
