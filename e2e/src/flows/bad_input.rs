@@ -11,6 +11,7 @@ use super::{
     corrupt, demo,
     kubernetes::{
         ADDON, CLUSTER_CLASS, CLUSTER_STACK, Kind, OPENSTACK_CLUSTER, OPENSTACK_SERVER, RELEASE,
+        SECRET,
     },
     stack,
     tenant::{Cluster, IDENTITY, Machines, Tenant},
@@ -252,6 +253,9 @@ fn clusters(tenant: &Tenant<'_>) -> Result<()> {
     }
     for bad in &all {
         tenant.delete(bad.name)?;
+    }
+    for name in [WRONG_PASSWORD, NO_AUTHORITY] {
+        tenant.api.delete(SECRET, &tenant.namespace, name)?;
     }
     Ok(())
 }
