@@ -133,6 +133,10 @@ impl Part for Agent {
     }
 
     fn up(&self, lab: &Lab) -> Result<()> {
+        // Its machines run on while it does not.
+        if lab.outdated("agent", "agent") {
+            lab.kill("agent", "agent")?;
+        }
         let mut command = Program::new(env::current_exe().context("path of this program")?);
         command.args(["--name", &lab.name, "agent", "run"]);
         lab.start(Daemon {
