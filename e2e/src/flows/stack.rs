@@ -70,6 +70,10 @@ pub fn copy(lab: &Lab, folder: &str, name: &str) -> Result<Stack> {
         &format!("{field}{LAB}"),
         &format!("{field}{name}"),
     )?;
+    // A registry keeps equal files of two stacks as one: whoever spoils the one spoils the other.
+    let about = stack.folder.join("cluster-class/README.md");
+    fs::write(&about, format!("The class of the cluster stack {name}.\n"))
+        .with_context(|| about.display().to_string())?;
     Ok(stack)
 }
 
