@@ -19,6 +19,8 @@ pub fn openstack() -> Vec<CustomResourceDefinition> {
         v1beta2::OpenStackMachine::crd(),
         v1beta2::OpenStackMachineTemplate::crd(),
         v1alpha1::OpenStackServer::crd(),
+        v1alpha1::OpenStackFloatingIPPool::crd(),
+        v1alpha1::OpenStackClusterIdentity::crd(),
     ];
     definitions.map(|d| labelled(finished(d))).into()
 }

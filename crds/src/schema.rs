@@ -45,6 +45,11 @@ pub(crate) fn exactly_one(schema: &mut Schema) {
     schema.insert("maxProperties".into(), json!(1));
 }
 
+/// An integer of no said width, as Go's `int` becomes in a schema.
+pub(crate) fn int(schema: &mut Schema) {
+    schema.remove("format");
+}
+
 /// `metav1.Condition`, with the limits that Kubernetes puts on it.
 pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
     let domain = r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?";
@@ -137,6 +142,34 @@ pub(crate) fn typed_local_object_reference(_: &mut SchemaGenerator) -> Schema {
             "apiGroup": { "type": "string" },
             "kind": { "type": "string" },
             "name": { "type": "string" },
+        },
+    })
+}
+
+/// `metav1.LabelSelector`.
+pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "x-kubernetes-map-type": "atomic",
+        "properties": {
+            "matchLabels": { "type": "object", "additionalProperties": { "type": "string" } },
+            "matchExpressions": {
+                "type": "array",
+                "x-kubernetes-list-type": "atomic",
+                "items": {
+                    "type": "object",
+                    "required": ["key", "operator"],
+                    "properties": {
+                        "key": { "type": "string" },
+                        "operator": { "type": "string" },
+                        "values": {
+                            "type": "array",
+                            "x-kubernetes-list-type": "atomic",
+                            "items": { "type": "string" },
+                        },
+                    },
+                },
+            },
         },
     })
 }

@@ -5,17 +5,28 @@
 //! name otherwise is read too. Cluster API writes these objects; patch them as JSON.
 
 mod cluster;
+mod ipam;
 mod machine;
 pub mod names;
 mod owner;
 
 pub use cluster::*;
+pub use ipam::*;
 pub use machine::*;
 pub use owner::*;
 
-/// `kube::Resource` for a namespaced kind of Cluster API.
+/// `kube::Resource` for a namespaced kind: of Cluster API itself, or of the group and version given.
 macro_rules! resource {
     ($type:ty, $kind:literal, $plural:literal) => {
+        crate::capi::resource!(
+            $type,
+            $kind,
+            $plural,
+            crate::capi::names::GROUP,
+            crate::capi::names::VERSION
+        );
+    };
+    ($type:ty, $kind:literal, $plural:literal, $group:expr, $version:expr) => {
         impl kube::core::Resource for $type {
             type DynamicType = ();
             type Scope = k8s_openapi::NamespaceResourceScope;
@@ -24,10 +35,10 @@ macro_rules! resource {
                 $kind.into()
             }
             fn group(_: &()) -> std::borrow::Cow<'_, str> {
-                crate::capi::names::GROUP.into()
+                $group.into()
             }
             fn version(_: &()) -> std::borrow::Cow<'_, str> {
-                crate::capi::names::VERSION.into()
+                $version.into()
             }
             fn plural(_: &()) -> std::borrow::Cow<'_, str> {
                 $plural.into()

@@ -4,6 +4,8 @@
 pub const GROUP: &str = "cluster.x-k8s.io";
 /// The version that the views read, and the contract that our kinds follow.
 pub const VERSION: &str = "v1beta2";
+/// API group of IPAddressClaim and IPAddress; the version is [`VERSION`].
+pub const IPAM_GROUP: &str = "ipam.cluster.x-k8s.io";
 
 /// Label: the Cluster that an object is part of.
 pub const CLUSTER_NAME_LABEL: &str = "cluster.x-k8s.io/cluster-name";

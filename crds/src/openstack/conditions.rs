@@ -23,6 +23,8 @@ names! {
         APIServerIngressReady = "APIServerIngressReady",
         /// The floating IP from the pool is attached. On OpenStackServer.
         FloatingAddressFromPoolReady = "FloatingAddressFromPoolReady",
+        /// The pool can give addresses. On OpenStackFloatingIPPool.
+        OpenstackFloatingIPPoolReady = "OpenstackFloatingIPPoolReadyCondition",
         /// Reconciling is switched off. On all.
         Paused = "Paused",
     }
@@ -87,5 +89,9 @@ names! {
         WaitingForIPAMProvider = "WaitingForIPAMProvider",
         /// No port of the server is behind the pool's network.
         UnableToFindFloatingIPNetwork = "UnableToFindFloatingIPNetwork",
+        /// The network of the pool does not exist, or is not the only one.
+        UnableToFindNetwork = "UnableToFindNetwork",
+        /// The pool has given as many addresses as it may.
+        MaxIPsReached = "MaxIPsReached",
     }
 }

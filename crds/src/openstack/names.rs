@@ -11,6 +11,12 @@ pub const MACHINE_FINALIZER: &str = "openstackmachine.infrastructure.cluster.x-k
 pub const SERVER_FINALIZER: &str = "openstackserver.infrastructure.cluster.x-k8s.io";
 /// Finalizer of the IPAddressClaim of a server.
 pub const IP_CLAIM_FINALIZER: &str = "openstackmachine.infrastructure.cluster.x-k8s.io/ip-claim";
+/// Finalizer of OpenStackFloatingIPPool.
+pub const FLOATING_IP_POOL_FINALIZER: &str =
+    "openstackfloatingippool.infrastructure.cluster.x-k8s.io";
+/// Finalizer of the IPAddresses that a pool makes.
+pub const DELETE_FLOATING_IP_FINALIZER: &str =
+    "openstackfloatingippool.infrastructure.cluster.x-k8s.io/delete-floating-ip";
 
 /// Value of the label `cluster.x-k8s.io/provider` on what the provider ships.
 pub const PROVIDER: &str = "infrastructure-openstack";
