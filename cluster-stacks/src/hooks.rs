@@ -95,17 +95,11 @@ async fn called(hook: Hook, State(client): State<Arc<Client>>, body: Bytes) -> J
 }
 
 async fn answer(hook: Hook, client: &Client, cluster: &Cluster) -> Result<Answer, kube::Error> {
-    let class = cluster
-        .spec
-        .topology
-        .as_ref()
-        .map(|topology| topology.class_name())
-        .unwrap_or_default();
     let namespace = cluster.namespace().unwrap_or_default();
     let api: Api<ClusterAddon> = Api::namespaced(client.clone(), &namespace);
     let name = addon_name(&cluster.name_any());
     let addon = api.get_opt(&name).await?;
-    let answer = decide(hook, class, addon.as_ref());
+    let answer = decide(hook, cluster.class_name(), addon.as_ref());
     if let (Answer::AskAgain(_), Some(addon)) = (&answer, &addon)
         && addon.spec.hook.as_deref() != Some(hook.as_str())
     {
@@ -225,15 +219,7 @@ mod tests {
                 json!({"cluster": {"metadata": {"name": "c"}, "spec": {"topology": topology}}}),
             )
             .expect("request");
-            assert_eq!(
-                request
-                    .cluster
-                    .spec
-                    .topology
-                    .expect("topology")
-                    .class_name(),
-                CLASS
-            );
+            assert_eq!(request.cluster.class_name(), CLASS);
         }
     }
 

@@ -120,11 +120,7 @@ pub async fn observe(
 
 /// The release of the Cluster's class.
 async fn release_of(this: &Controller, cluster: &Cluster) -> Result<Release, Stop> {
-    let topology = cluster.spec.topology.as_ref();
-    let class = topology
-        .map(|topology| topology.class_name())
-        .unwrap_or_default();
-    let name: ReleaseName = class.parse().map_err(|error| {
+    let name: ReleaseName = cluster.class_name().parse().map_err(|error| {
         let name = cluster.name_any();
         let message = format!("spec.topology.classRef.name of Cluster {name}: {error}");
         let reason = Reason::IssueWithReleaseAssets;

@@ -58,18 +58,7 @@ pub async fn publish(
         None => conditions.holds(synced),
     }
     let releases = observe::owned(this, stack);
-    let stays = |name: &ReleaseName| !plan.delete.contains(name);
-    let mut summary: Vec<_> = releases
-        .iter()
-        .filter_map(summarize)
-        .filter(|(name, _)| stays(name))
-        .collect();
-    for name in &plan.create {
-        if !summary.iter().any(|(have, _)| have == name) {
-            summary.push((name.clone(), begun(name)));
-        }
-    }
-    summary.sort_by_key(|(name, _)| name.version.dashed());
+    let summary = summaries(&releases, plan);
     if plan.latest_ready.is_some() {
         conditions.holds(ConditionType::ClusterStackReleaseAvailable);
     } else {
@@ -95,6 +84,25 @@ pub async fn publish(
         conditions: conditions.finish(),
     };
     write(this, stack, status).await
+}
+
+/// The releases that stay and those that were just begun, v9 before v10.
+fn summaries(
+    releases: &[ClusterStackRelease],
+    plan: &Plan,
+) -> Vec<(ReleaseName, ClusterStackReleaseSummary)> {
+    let mut summary: Vec<_> = releases
+        .iter()
+        .filter_map(summarize)
+        .filter(|(name, _)| !plan.delete.contains(name))
+        .collect();
+    for name in &plan.create {
+        if !summary.iter().any(|(have, _)| have == name) {
+            summary.push((name.clone(), begun(name)));
+        }
+    }
+    summary.sort_by_key(|(name, _)| (name.version.major(), name.version.dashed()));
+    summary
 }
 
 fn say_silent(conditions: &mut Conditions, error: &assets::Error) {

@@ -103,6 +103,14 @@ impl ObjectRef {
     }
 }
 
+impl Cluster {
+    /// Name of the ClusterClass; empty if the Cluster has no topology.
+    pub fn class_name(&self) -> &str {
+        let topology = self.spec.topology.as_ref();
+        topology.map(Topology::class_name).unwrap_or_default()
+    }
+}
+
 /// The ClusterClass that a cluster is made from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
