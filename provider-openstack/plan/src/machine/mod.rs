@@ -7,7 +7,7 @@
 mod delete;
 mod ingress;
 mod live;
-mod object;
+pub(crate) mod object;
 mod report;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use crds::capi::names::{CLUSTER_NAME_LABEL, WATCH_FILTER_LABEL};
 use crds::openstack::v1alpha1::{OpenStackServer, OpenStackServerSpec};
-use crds::openstack::v1beta2::{FixedIP, NetworkParam, PortOpts, SecurityGroupParam};
+use crds::openstack::v1beta2::{
+    FixedIP, NetworkParam, OpenStackIdentityReference, OpenStackMachineSpec, PortOpts,
+    SecurityGroupParam, SubnetParam,
+};
 use k8s_openapi::api::core::v1::LocalObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
@@ -31,71 +34,104 @@ pub fn server(want: &Want, bootstrap_secret: &str) -> OpenStackServer {
 }
 
 fn spec(want: &Want, bootstrap_secret: &str) -> OpenStackServerSpec {
-    let spec = want.spec.clone();
     let cluster = &want.cluster;
-    let ports = if spec.ports.is_empty() {
-        vec![PortOpts::default()]
-    } else {
-        spec.ports
-    };
-    OpenStackServerSpec {
-        identity_ref: spec
+    let blueprint = Blueprint {
+        identity_ref: want
+            .spec
             .identity_ref
-            .unwrap_or_else(|| cluster.identity_ref.clone()),
-        flavor: spec.flavor.filter.and_then(|filter| filter.name),
-        flavor_id: spec.flavor.id,
-        image: spec.image,
-        ssh_key_name: spec.ssh_key_name.unwrap_or_default(),
-        ports: ports.into_iter().map(|port| complete(want, port)).collect(),
-        // They are in each port already.
-        security_groups: Vec::new(),
-        trunk: spec.trunk,
-        tags: tags::merged([spec.tags.as_slice(), cluster.tags.as_slice()]),
-        server_metadata: spec.server_metadata,
-        config_drive: spec.config_drive,
-        root_volume: spec.root_volume,
-        additional_block_devices: spec.additional_block_devices,
-        server_group: spec.server_group,
+            .as_ref()
+            .unwrap_or(&cluster.identity_ref),
+        cluster_tags: &cluster.tags,
+        network: cluster.network.as_ref().map(|network| network.id.as_str()),
+        subnets: &cluster.subnets,
+        security_group: cluster
+            .security_group
+            .as_ref()
+            .map(|group| group.id.as_str()),
         availability_zone: want.failure_domain.clone(),
-        floating_ip_pool_ref: spec.floating_ip_pool_ref,
-        user_data_ref: Some(LocalObjectReference {
-            name: bootstrap_secret.to_string(),
-        }),
-        scheduler_hint_additional_properties: spec.scheduler_hint_additional_properties,
-    }
+        user_data: Some(bootstrap_secret.to_string()),
+    };
+    blueprint.spec(&want.spec)
 }
 
-/// A port with what it does not say itself: the cluster's network, and the managed group of its
-/// role. The machine's own groups come on top.
-fn complete(want: &Want, mut port: PortOpts) -> PortOpts {
-    let cluster = &want.cluster;
-    if port.network.is_none() && port.fixed_ips.is_empty() {
-        port.network = cluster.network.as_ref().map(|network| NetworkParam {
-            id: Some(network.id.clone()),
-            filter: None,
-        });
-        let subnets = cluster.subnets.iter().cloned();
-        port.fixed_ips = subnets
-            .map(|subnet| FixedIP {
-                subnet: Some(subnet),
-                ip_address: None,
-            })
-            .collect();
+/// What a server object takes from around the spec of a machine or a bastion.
+pub(crate) struct Blueprint<'a> {
+    pub identity_ref: &'a OpenStackIdentityReference,
+    pub cluster_tags: &'a [String],
+    /// Id of the network of ports that name none.
+    pub network: Option<&'a str>,
+    /// The subnets that such ports take their addresses from; empty leaves it to Neutron.
+    pub subnets: &'a [SubnetParam],
+    /// Id of the managed group of ports that name none.
+    pub security_group: Option<&'a str>,
+    pub availability_zone: Option<String>,
+    /// Secret with the user data.
+    pub user_data: Option<String>,
+}
+
+impl Blueprint<'_> {
+    /// The spec of the server object for `machine`, as CAPO writes it.
+    pub(crate) fn spec(&self, machine: &OpenStackMachineSpec) -> OpenStackServerSpec {
+        let spec = machine.clone();
+        let ports = if spec.ports.is_empty() {
+            vec![PortOpts::default()]
+        } else {
+            spec.ports
+        };
+        let complete = |port| self.complete(&machine.security_groups, port);
+        OpenStackServerSpec {
+            identity_ref: self.identity_ref.clone(),
+            flavor: spec.flavor.filter.and_then(|filter| filter.name),
+            flavor_id: spec.flavor.id,
+            image: spec.image,
+            ssh_key_name: spec.ssh_key_name.unwrap_or_default(),
+            ports: ports.into_iter().map(complete).collect(),
+            // They are in each port already.
+            security_groups: Vec::new(),
+            trunk: spec.trunk,
+            tags: tags::merged([spec.tags.as_slice(), self.cluster_tags]),
+            server_metadata: spec.server_metadata,
+            config_drive: spec.config_drive,
+            root_volume: spec.root_volume,
+            additional_block_devices: spec.additional_block_devices,
+            server_group: spec.server_group,
+            availability_zone: self.availability_zone.clone(),
+            floating_ip_pool_ref: spec.floating_ip_pool_ref,
+            user_data_ref: self
+                .user_data
+                .clone()
+                .map(|name| LocalObjectReference { name }),
+            scheduler_hint_additional_properties: spec.scheduler_hint_additional_properties,
+        }
     }
-    if port.enable_port_security != Some(false) {
-        let managed = cluster
-            .security_group
-            .iter()
-            .filter(|_| port.security_groups.is_empty());
-        let managed: Vec<SecurityGroupParam> = managed
-            .map(|group| SecurityGroupParam {
-                id: Some(group.id.clone()),
+
+    /// A port with what it does not say itself: the cluster's network, and the managed group. The
+    /// machine's own groups come on top.
+    fn complete(&self, groups: &[SecurityGroupParam], mut port: PortOpts) -> PortOpts {
+        if port.network.is_none() && port.fixed_ips.is_empty() {
+            port.network = self.network.map(|id| NetworkParam {
+                id: Some(id.to_string()),
                 filter: None,
-            })
-            .collect();
-        port.security_groups.extend(managed);
-        port.security_groups
-            .extend(want.spec.security_groups.iter().cloned());
+            });
+            let subnets = self.subnets.iter().cloned();
+            port.fixed_ips = subnets
+                .map(|subnet| FixedIP {
+                    subnet: Some(subnet),
+                    ip_address: None,
+                })
+                .collect();
+        }
+        if port.enable_port_security != Some(false) {
+            let managed = self
+                .security_group
+                .filter(|_| port.security_groups.is_empty());
+            port.security_groups
+                .extend(managed.map(|id| SecurityGroupParam {
+                    id: Some(id.to_string()),
+                    filter: None,
+                }));
+            port.security_groups.extend(groups.iter().cloned());
+        }
+        port
     }
-    port
 }
