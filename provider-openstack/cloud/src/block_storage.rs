@@ -45,6 +45,8 @@ pub struct Volume {
     pub multiattach: bool,
     pub attachments: Vec<Attachment>,
     pub metadata: BTreeMap<String, String>,
+    /// RFC 3339, but without a time zone: UTC.
+    pub created_at: String,
 }
 
 /// Where a volume is attached.

@@ -5,7 +5,9 @@ use serde::de::DeserializeOwned;
 use crate::block_storage::Volume;
 use crate::compute::Server;
 use crate::loadbalancer::{Listener, LoadBalancer, Member, Monitor, Pool};
-use crate::network::{FloatingIp, Network, Port, Router, SecurityGroup, SecurityGroupRule, Subnet};
+use crate::network::{
+    FloatingIp, Network, Port, Router, SecurityGroup, SecurityGroupRule, Subnet, Trunk,
+};
 
 /// A resource that a view keeps in a table.
 pub trait Row: Clone + PartialEq + DeserializeOwned + Send + Sync + 'static {
@@ -84,6 +86,8 @@ kinds! {
     Routers: Router = "router", "routers";
     /// Neutron ports of the project.
     Ports: Port = "port", "ports", device_id;
+    /// Neutron trunks of the project; a cloud may lack them.
+    Trunks: Trunk = "trunk", "trunks", port_id;
     /// Neutron security groups of the project, with their rules.
     SecurityGroups: SecurityGroup = "security_group", "security_groups";
     /// Neutron floating IPs of the project.

@@ -12,7 +12,8 @@ use crate::{Cloud, Result, Service};
 pub use types::{
     AddressPair, AllocationPool, FixedIp, FloatingIp, FloatingIpCreate, Gateway, Network,
     NetworkCreate, NetworkStatus, Port, PortCreate, Router, RouterCreate, SecurityGroup,
-    SecurityGroupRule, SecurityGroupRuleCreate, Subnet, SubnetCreate,
+    SecurityGroupRule, SecurityGroupRuleCreate, SubPort, Subnet, SubnetCreate, Trunk, TrunkCreate,
+    TrunkDetails,
 };
 
 /// The extension that allows tags in a bulk creation of ports. `tag-creation` is not that: it adds a
@@ -21,6 +22,12 @@ pub const TAGS_IN_BULK_PORTS: &str = "tag-ports-during-bulk-creation";
 
 /// The extension that allows tags on most resources.
 pub const TAGS: &str = "standard-attr-tag";
+
+/// The extension for trunks.
+pub const TRUNKS: &str = "trunk";
+
+/// The extension for the field `trusted` of ports; without it, the binding profile says so.
+pub const TRUSTED_PORTS: &str = "port-trusted-vif";
 
 /// A filter of a list: `("name", "x")`, `("tags", "a,b")`, `("router:external", "true")`, …
 pub type Filter<'a> = [(&'a str, &'a str)];
@@ -170,6 +177,34 @@ impl Networking<'_> {
         self.0.update(&["ports", id], fields).await
     }
 
+    /// Makes a port the parent of a trunk. Refused while the port is bound.
+    pub async fn create_trunk(&self, trunk: &TrunkCreate) -> Result<Trunk> {
+        self.0.create(&["trunks"], trunk).await
+    }
+
+    /// Takes ports out of a trunk; they stay. Neutron deletes neither a parent nor a subport.
+    pub async fn remove_sub_ports(&self, trunk_id: &str, port_ids: &[String]) -> Result<()> {
+        let sub_ports: Vec<SubPort> = port_ids
+            .iter()
+            .map(|id| SubPort {
+                port_id: id.clone(),
+            })
+            .collect();
+        let path = ["trunks", trunk_id, "remove_subports"];
+        let body = json!({"sub_ports": sub_ports});
+        let result = self
+            .0
+            .request(Method::PUT, "trunk", &path, Some(body))
+            .await;
+        self.0.cloud.changed(Change::Unsure(Kind::Trunks));
+        crate::error::optional(result).map(|_| ())
+    }
+
+    /// Deletes a trunk; its ports stay.
+    pub async fn delete_trunk(&self, id: &str) -> Result<()> {
+        self.delete::<Trunk>(id).await
+    }
+
     /// Creates a security group. Neutron adds two egress rules.
     pub async fn create_security_group(
         &self,
@@ -226,7 +261,7 @@ impl Networking<'_> {
             .await
     }
 
-    /// Replaces the tags of a network, subnet, router, port, security group or floating IP.
+    /// Replaces the tags of a network, subnet, router, port, trunk, security group or floating IP.
     pub async fn set_tags(&self, kind: Kind, id: &str, tags: &[String]) -> Result<()> {
         let path = [collection(kind), id, "tags"];
         let body = json!({"tags": tags});

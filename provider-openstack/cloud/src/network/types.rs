@@ -133,6 +133,37 @@ pub struct Port {
     pub port_security_enabled: Option<bool>,
     #[serde(rename = "binding:vnic_type")]
     pub vnic_type: Option<String>,
+    /// Set when it is the parent of a trunk.
+    pub trunk_details: Option<TrunkDetails>,
+}
+
+/// What a port says about its trunk.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct TrunkDetails {
+    pub trunk_id: String,
+}
+
+/// A trunk.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Trunk {
+    pub id: String,
+    pub name: String,
+    pub description: String,
+    pub project_id: String,
+    pub tags: Vec<String>,
+    /// Its parent port.
+    pub port_id: String,
+    pub sub_ports: Vec<SubPort>,
+    pub status: NetworkStatus,
+}
+
+/// A port of a trunk besides its parent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SubPort {
+    pub port_id: String,
 }
 
 /// A security group with its rules.
@@ -260,9 +291,23 @@ pub struct PortCreate {
     /// [`crate::View::ports_take_tags`]; elsewhere leave it empty and call `set_tags`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// The guest may change its MAC address and mode: only where Neutron has
+    /// [`super::TRUSTED_PORTS`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted: Option<bool>,
     /// Fields that we do not know, as the user gave them.
     #[serde(flatten)]
     pub value_specs: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What a trunk is created with.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct TrunkCreate {
+    pub name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Its parent port.
+    pub port_id: String,
 }
 
 /// What a rule is created with.

@@ -156,7 +156,20 @@ impl View {
     /// # Errors
     /// The list of one of the kinds failed, now or a moment ago.
     pub async fn snapshot(&self, kinds: &[Kind]) -> Result<Arc<Tables>> {
-        let refreshed = kinds.iter().map(|&kind| self.0.ensure(kind));
+        self.snapshot_since(kinds, None).await
+    }
+
+    /// As [`View::snapshot`], from lists that began at `since` or later: for who must not miss what
+    /// somebody else made before.
+    ///
+    /// # Errors
+    /// As for [`View::snapshot`].
+    pub async fn snapshot_since(
+        &self,
+        kinds: &[Kind],
+        since: Option<Instant>,
+    ) -> Result<Arc<Tables>> {
+        let refreshed = kinds.iter().map(|&kind| self.0.ensure(kind, since));
         futures::future::try_join_all(refreshed).await?;
         Ok(Arc::new(self.0.state().tables.clone()))
     }

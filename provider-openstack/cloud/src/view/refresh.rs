@@ -6,11 +6,12 @@ use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use super::Shared;
+use super::state::State;
 use super::tables::{Changed, Stamp, Tabled};
 use crate::api::Listed;
 use crate::compute::Server;
 use crate::loadbalancer::{Listener, LoadBalancer, Member, Monitor, Pool};
-use crate::network::{FloatingIp, Network, Port, Router, SecurityGroup, Subnet};
+use crate::network::{FloatingIp, Network, Port, Router, SecurityGroup, Subnet, Trunk};
 use crate::{Kind, Result};
 
 /// A list of changes begins this long before the answer of the last one: the clocks of Nova's hosts
@@ -18,9 +19,12 @@ use crate::{Kind, Result};
 const OVERLAP: Duration = Duration::from_secs(30);
 
 impl Shared {
-    /// Makes a kind fresh, if it is not.
-    pub(super) async fn ensure(&self, kind: Kind) -> Result<()> {
-        if self.state().is_fresh(kind, Instant::now()) {
+    /// Makes a kind fresh, if it is not; a list that began before `since` does not count.
+    pub(super) async fn ensure(&self, kind: Kind, since: Option<Instant>) -> Result<()> {
+        let is_fresh = |state: &State, now| {
+            state.is_fresh(kind, now) && since.is_none_or(|since| state.looked_since(kind, since))
+        };
+        if is_fresh(&self.state(), Instant::now()) {
             return Ok(());
         }
         let Some(flight) = self.flights.get(&kind) else {
@@ -30,7 +34,7 @@ impl Shared {
         {
             let state = self.state();
             let now = Instant::now();
-            if state.is_fresh(kind, now) {
+            if is_fresh(&state, now) {
                 return Ok(());
             }
             if let Some(error) = state.recent_failure(kind, now) {
@@ -89,6 +93,7 @@ impl Shared {
             Kind::Subnets => self.put(network.rows::<Subnet>(&[]).await?, began),
             Kind::Routers => self.put(network.rows::<Router>(&own).await?, began),
             Kind::Ports => self.put(network.rows::<Port>(&own).await?, began),
+            Kind::Trunks => self.put(network.rows::<Trunk>(&own).await?, began),
             Kind::SecurityGroups => self.put(network.rows::<SecurityGroup>(&own).await?, began),
             Kind::FloatingIps => self.put(network.rows::<FloatingIp>(&own).await?, began),
             Kind::Servers => self.fetch_servers(began, started).await?,

@@ -116,6 +116,12 @@ impl State {
         !doubtful && now < fetched.at + self.interval(kind, fetched).mul_f64(1.5)
     }
 
+    /// Whether the last list of this kind began at `since` or later.
+    pub fn looked_since(&self, kind: Kind, since: Instant) -> bool {
+        let fetched = self.kinds.get(&kind).and_then(|kind| kind.last.as_ref());
+        fetched.is_some_and(|fetched| fetched.at >= since)
+    }
+
     /// The error of a moment ago, while the kind is left alone.
     pub fn recent_failure(&self, kind: Kind, now: Instant) -> Option<Error> {
         let failure = self.kinds.get(&kind)?.failure.as_ref()?;

@@ -12,7 +12,9 @@ use crate::block_storage::{Volume, VolumeStatus};
 use crate::change::{Change, Item, Kind, Row};
 use crate::compute::Server;
 use crate::loadbalancer::{Listener, LoadBalancer, Monitor, Pool, ProvisioningStatus};
-use crate::network::{FloatingIp, Network, Port, Router, SecurityGroup, SecurityGroupRule, Subnet};
+use crate::network::{
+    FloatingIp, Network, Port, Router, SecurityGroup, SecurityGroupRule, Subnet, Trunk,
+};
 
 /// A moment in the life of a [`Tables`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -237,6 +239,8 @@ tables! {
     routers: Router = Routers;
     /// Neutron ports, of their device.
     ports: Port = Ports;
+    /// Neutron trunks, of their parent port.
+    trunks: Trunk = Trunks;
     /// Neutron security groups with their rules.
     security_groups: SecurityGroup = SecurityGroups;
     /// Neutron floating IPs, of their port.
@@ -341,6 +345,7 @@ impl Tables {
             Kind::Subnets => self.edit::<Subnet>(id, |row| row.tags = tags),
             Kind::Routers => self.edit::<Router>(id, |row| row.tags = tags),
             Kind::Ports => self.edit::<Port>(id, |row| row.tags = tags),
+            Kind::Trunks => self.edit::<Trunk>(id, |row| row.tags = tags),
             Kind::SecurityGroups => self.edit::<SecurityGroup>(id, |row| row.tags = tags),
             Kind::FloatingIps => self.edit::<FloatingIp>(id, |row| row.tags = tags),
             // The other services take tags with the resource itself.

@@ -71,6 +71,24 @@ async fn a_write_is_seen_at_once_and_a_lost_answer_makes_the_view_look() {
     assert_eq!(fake.count(PORTS), 2);
 }
 
+/// An object that comes from elsewhere must not be decided by a list from before it came.
+#[tokio::test]
+async fn who_must_see_what_others_made_gets_a_list_from_after() {
+    let fake = Fake::start().await;
+    let (view, _wakes) = view(&fake).await;
+    let before = Instant::now();
+    view.snapshot(&[Kind::Ports]).await.unwrap();
+    view.snapshot_since(&[Kind::Ports], Some(before))
+        .await
+        .unwrap();
+    assert_eq!(fake.count(PORTS), 1);
+    fake.set("ports", json!([{"id": "1", "name": "a"}]));
+    let now = Some(Instant::now());
+    let seen = view.snapshot_since(&[Kind::Ports], now).await.unwrap();
+    view.snapshot_since(&[Kind::Ports], now).await.unwrap();
+    assert_eq!((seen.ports.len(), fake.count(PORTS)), (1, 2));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_expected_change_is_seen_fast_and_wakes_who_follows() {
     let fake = Fake::start().await;
