@@ -39,6 +39,21 @@ const INTENDED: &[(&str, &str, &str)] = &[
         "lets a restart go on with the same stages",
     ),
     (
+        "/v1beta2.spec.managedSubnets",
+        "maxItems",
+        "a second subnet, of the other IP version: dual stack",
+    ),
+    (
+        "/v1beta2.spec.template.spec.managedSubnets",
+        "maxItems",
+        "a second subnet, of the other IP version: dual stack",
+    ),
+    (
+        ".managedSubnets[].ipv6Mode",
+        "extra",
+        "without router advertisements an IPv6 subnet is of no use",
+    ),
+    (
         ".status.kubernetesVersion",
         "extra",
         "spares reading the old release",

@@ -21,6 +21,38 @@ pub struct SubnetSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(transform = schema::atomic)]
     pub allocation_pools: Vec<AllocationPool>,
+    /// How hosts in an IPv6 subnet get their addresses. Absent means `slaac`. Read when the subnet
+    /// is created, and only then; without a meaning for IPv4.
+    #[serde(rename = "ipv6Mode", skip_serializing_if = "Option::is_none")]
+    pub ipv6_mode: Option<IPv6Mode>,
+}
+
+/// How hosts in an IPv6 subnet get their addresses: Neutron's `ipv6_address_mode` and
+/// `ipv6_ra_mode`, which are of use only together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum IPv6Mode {
+    /// From router advertisements alone.
+    #[default]
+    #[serde(rename = "slaac")]
+    Slaac,
+    /// From DHCPv6.
+    #[serde(rename = "dhcpv6-stateful")]
+    DHCPv6Stateful,
+    /// Addresses from router advertisements, name servers from DHCPv6.
+    #[serde(rename = "dhcpv6-stateless")]
+    DHCPv6Stateless,
+}
+
+impl IPv6Mode {
+    /// Neutron's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Slaac => "slaac",
+            Self::DHCPv6Stateful => "dhcpv6-stateful",
+            Self::DHCPv6Stateless => "dhcpv6-stateless",
+        }
+    }
 }
 
 /// A range of addresses, both ends included.
