@@ -42,6 +42,11 @@ impl<K: Eq + Hash> Backoff<K> {
         self.lock().remove(key);
     }
 
+    /// Whether the last try of `key` failed.
+    pub fn is_failing(&self, key: &K) -> bool {
+        self.lock().contains_key(key)
+    }
+
     /// How many objects are failing now.
     pub fn failing(&self) -> usize {
         self.lock().len()

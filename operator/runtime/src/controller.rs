@@ -4,9 +4,14 @@
 //! quarters of an object's memory), calls `reconcile` for one object never twice at a time, and
 //! lets each object that fails wait for itself. An object that cannot be decoded is reported and
 //! left alone until it changes; the others go on.
+//!
+//! Objects that depend on the same thing, such as one cloud, share a [lane](Loop::lanes): when it
+//! answers slowly only they wait. Objects whose last reconcile failed share a smaller lane beside
+//! it, so that thousands of them do not stand in the way of those that work.
+
+mod watches;
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,17 +20,23 @@ use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::runtime::controller::{Action, Config, Controller, Error as LoopError};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{PredicateConfig, WatchStreamExt, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
+use self::watches::{gates, meaningful, owners, watch};
 use crate::Shutdown;
 use crate::backoff::Backoff;
 use crate::events::Events;
-use crate::health::{Gate, Health};
+use crate::health::Health;
+use crate::lanes::{Lanes, Turn};
 use crate::metrics::{Controller as ControllerLabel, Metrics, Outcome};
 
 /// How long an object waits when the first list of something that it depends on is not in yet.
 const LISTING: Duration = Duration::from_millis(100);
+/// How long an object waits that has changed while it was reconciled.
+const AFTER_CONFLICT: Duration = Duration::from_secs(1);
+/// Objects whose last reconcile failed get this part of [`Kit::concurrency`], beside the others.
+const FAILING_SHARE: usize = 4;
 
 /// What all controllers of a process share.
 #[derive(Clone)]
@@ -36,7 +47,8 @@ pub struct Kit {
     pub namespace: Option<String>,
     /// Only objects whose label `cluster.x-k8s.io/watch-filter` has this value; all when absent.
     pub watch_filter: Option<String>,
-    /// Reconciles at a time, for each controller. They never sleep, so a few dozen are plenty.
+    /// Reconciles at a time, for each [lane](Loop::lanes) of each controller; 0 is no limit. They
+    /// never sleep, so a few dozen are plenty.
     pub concurrency: u16,
     /// The request to stop.
     pub shutdown: Shutdown,
@@ -122,6 +134,18 @@ pub trait Retry: std::error::Error + Send + Sync + 'static {
     fn retry_after(&self) -> Option<Duration> {
         None
     }
+
+    /// Whether this happens in normal work, such as a write that lost a race: it is no failure of
+    /// the object, and no warning. Tried again after [`Retry::retry_after`], or 1 s.
+    fn is_normal(&self) -> bool {
+        false
+    }
+}
+
+/// Whether the API server refused a write because the object has changed since it was read.
+#[must_use]
+pub fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(refused) if refused.code == 409 && !refused.is_already_exists())
 }
 
 /// The objects of a kind, as last seen by a watch.
@@ -176,7 +200,11 @@ pub struct Loop<K: Object + 'static> {
     objects: Cached<K>,
     /// A gate for each watch of this controller.
     listed: Health,
+    lane: Lane<K>,
 }
+
+/// The name of an object's lane.
+type Lane<K> = Box<dyn Fn(&K) -> String + Send + Sync>;
 
 impl<K: Object + 'static> Loop<K> {
     /// Watches `K`. Its own status writes do not wake it.
@@ -191,7 +219,8 @@ impl<K: Object + 'static> Loop<K> {
         let trigger = watch::<K>(kit, kit.watch_filter.as_deref(), gates, writer)
             .applied_objects()
             .predicate_filter(meaningful::<K>, PredicateConfig::default());
-        let config = Config::default().concurrency(kit.concurrency);
+        // The lanes limit it.
+        let config = Config::default().concurrency(0);
         let controller = Controller::for_stream(trigger, store)
             .with_config(config)
             .graceful_shutdown_on(crate::stopped(kit.shutdown.clone()));
@@ -201,7 +230,16 @@ impl<K: Object + 'static> Loop<K> {
             controller,
             objects,
             listed,
+            lane: Box::new(|_| String::new()),
         }
+    }
+
+    /// Objects with the same `lane` share [`Kit::concurrency`] and do not hold up others. Without
+    /// this all objects share one.
+    #[must_use]
+    pub fn lanes(self, lane: impl Fn(&K) -> String + Send + Sync + 'static) -> Self {
+        let lane = Box::new(lane);
+        Self { lane, ..self }
     }
 
     /// The objects under control.
@@ -254,40 +292,70 @@ impl<K: Object + 'static> Loop<K> {
         E: Retry,
     {
         let name = self.name;
+        let (lanes, called) = Lanes::new();
         let work = Arc::new(Work {
             name,
             events: Events::new(self.kit.client.clone(), name),
             metrics: self.kit.metrics.clone(),
             backoff: Backoff::default(),
             listed: self.listed,
+            lanes: lanes.clone(),
+            lane: self.lane,
+            concurrency: usize::from(self.kit.concurrency),
             reconcile,
             context,
         });
-        let report = |result| {
-            // A reconcile's own error was reported with its object; a vanished object is no news.
-            if let Err(error @ (LoopError::QueueError(_) | LoopError::RunnerError(_))) = result {
-                tracing::warn!(controller = name, %error, "watch failed, trying again");
+        let (backoff, metrics) = (work.clone(), self.kit.metrics.clone());
+        let report = move |result| {
+            // A reconcile's own error was reported with its object.
+            match result {
+                Err(LoopError::ObjectNotFound(object)) => {
+                    let key = Key::new(object.namespace.unwrap_or_default(), object.name);
+                    lanes.gone(&key);
+                    backoff.backoff.forget(&key);
+                }
+                Err(error @ (LoopError::QueueError(_) | LoopError::RunnerError(_))) => {
+                    tracing::warn!(controller = name, %error, "watch failed, trying again");
+                }
+                _ => {}
             }
+            metrics
+                .controllers
+                .queues(name, lanes.waiting(), backoff.backoff.failing());
             std::future::ready(())
         };
         self.controller
+            .reconcile_on(called.map(|key| key.to_ref()))
             .run(one, failed, work)
             .for_each(report)
             .await;
     }
 }
 
-struct Work<C, F> {
+struct Work<K, C, F> {
     name: &'static str,
     events: Events,
     metrics: Metrics,
     backoff: Backoff<Key>,
     listed: Health,
+    lanes: Arc<Lanes>,
+    lane: Lane<K>,
+    concurrency: usize,
     reconcile: F,
     context: Arc<C>,
 }
 
-impl<C, F> Work<C, F> {
+impl<K, C, F> Work<K, C, F> {
+    /// The turn of the object, or nothing when it will be called later.
+    fn turn(&self, key: &Key, object: &K) -> Option<Turn> {
+        let lane = (self.lane)(object);
+        if self.backoff.is_failing(key) {
+            let few = self.concurrency.div_ceil(FAILING_SHARE);
+            return self.lanes.enter(&format!("{lane} (failing)"), few, key);
+        }
+        self.lanes.enter(&lane, self.concurrency, key)
+    }
+
     fn count(&self, outcome: &'static str, since: Instant) {
         let controller = self.name;
         let counts = &self.metrics.controllers;
@@ -307,7 +375,7 @@ impl<C, F> Work<C, F> {
 
 async fn one<K, C, F, Fut, E>(
     object: Arc<DeserializeGuard<K>>,
-    work: Arc<Work<C, F>>,
+    work: Arc<Work<K, C, F>>,
 ) -> Result<Action, E>
 where
     K: Object,
@@ -319,19 +387,22 @@ where
     if !work.listed.awaited().is_empty() {
         return Ok(Action::requeue(LISTING));
     }
-    let since = Instant::now();
+    let (key, since) = (Key::of(&*object), Instant::now());
     let object = match &object.0 {
-        Ok(object) => Arc::new(object.clone()),
+        Ok(object) => object,
         Err(invalid) => {
+            work.lanes.gone(&key);
             work.count("undecodable", since);
             let note = format!("cannot be read, and is left alone until it changes: {invalid}");
             work.events.warning(&*object, "Undecodable", note).await;
             return Ok(Action::await_change());
         }
     };
-    let key = Key::of(&*object);
-    let result = (work.reconcile)(object, work.context.clone()).await;
-    work.count(if result.is_ok() { "success" } else { "error" }, since);
+    let Some(_turn) = work.turn(&key, object) else {
+        return Ok(Action::await_change());
+    };
+    let result = (work.reconcile)(Arc::new(object.clone()), work.context.clone()).await;
+    work.count(outcome(&result), since);
     let requeue = result?;
     work.backoff.forget(&key);
     Ok(match requeue {
@@ -340,85 +411,30 @@ where
     })
 }
 
-fn failed<K, C, F, E>(object: Arc<DeserializeGuard<K>>, error: &E, work: Arc<Work<C, F>>) -> Action
+fn outcome<E: Retry>(result: &Result<Requeue, E>) -> &'static str {
+    match result {
+        Ok(_) => "success",
+        Err(error) if error.is_normal() => "conflict",
+        Err(_) => "error",
+    }
+}
+
+fn failed<K, C, F, E>(
+    object: Arc<DeserializeGuard<K>>,
+    error: &E,
+    work: Arc<Work<K, C, F>>,
+) -> Action
 where
     K: Object,
     E: Retry,
 {
     let key = Key::of(&*object);
+    if error.is_normal() {
+        tracing::debug!(controller = work.name, object = %key, %error, "reconcile again");
+        return Action::requeue(error.retry_after().unwrap_or(AFTER_CONFLICT));
+    }
     let wait = work.backoff.failed(key.clone());
     let wait = error.retry_after().unwrap_or(wait);
     tracing::warn!(controller = work.name, object = %key, %error, retry_in = ?wait, "reconcile failed");
     Action::requeue(wait)
-}
-
-fn watch<K: Object + 'static>(
-    kit: &Kit,
-    filter: Option<&str>,
-    gates: [Gate; 2],
-    writer: reflector::store::Writer<DeserializeGuard<K>>,
-) -> impl Stream<Item = Result<watcher::Event<DeserializeGuard<K>>, watcher::Error>> + Send + 'static
-{
-    let api: Api<DeserializeGuard<K>> = match &kit.namespace {
-        Some(namespace) => Api::namespaced(kit.client.clone(), namespace),
-        None => Api::all(kit.client.clone()),
-    };
-    let mut config = watcher::Config::default();
-    if let Some(value) = filter {
-        config = config.labels(&format!("cluster.x-k8s.io/watch-filter={value}"));
-    }
-    // Not `Store::wait_until_ready`: of several tasks that wait there only one is woken.
-    let open = move |event: &Result<watcher::Event<DeserializeGuard<K>>, watcher::Error>| {
-        if matches!(event, Ok(watcher::Event::InitDone)) {
-            gates.iter().for_each(Gate::open);
-        }
-    };
-    watcher(api, config)
-        .modify(|object| object.meta_mut().managed_fields = None)
-        .reflect(writer)
-        .inspect(open)
-}
-
-/// What opens when the first list of `K` is in: for the readiness of the process, and for this
-/// controller to begin.
-fn gates<K: Object>(kit: &Kit, controller: &str, listed: &Health) -> [Gate; 2] {
-    let name = format!("{controller}: watch {}", K::kind(&()));
-    [kit.health.gate(&name), listed.gate(name)]
-}
-
-/// Two states of an object with the same value are the same to a controller: only the status
-/// differs, and that is its own doing.
-fn meaningful<K: Object>(object: &DeserializeGuard<K>) -> Option<u64> {
-    let meta = object.meta();
-    let mut hasher = DefaultHasher::new();
-    (
-        &meta.uid,
-        meta.generation,
-        &meta.finalizers,
-        &meta.labels,
-        &meta.annotations,
-    )
-        .hash(&mut hasher);
-    meta.deletion_timestamp
-        .as_ref()
-        .map(|time| time.0)
-        .hash(&mut hasher);
-    for owner in meta.owner_references.iter().flatten() {
-        (&owner.uid, owner.controller).hash(&mut hasher);
-    }
-    Some(hasher.finish())
-}
-
-fn owners<K: Object, O: Object>(object: &O) -> Vec<Key> {
-    let namespace = object.namespace().unwrap_or_default();
-    let (kind, group) = (K::kind(&()), K::group(&()));
-    let ours =
-        |api_version: &str| api_version.split_once('/').map_or("", |(group, _)| group) == group;
-    let owners = object
-        .owner_references()
-        .iter()
-        .filter(|owner| owner.kind == kind && ours(&owner.api_version));
-    owners
-        .map(|owner| Key::new(&namespace, &owner.name))
-        .collect()
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
@@ -23,9 +24,25 @@ pub struct Controllers {
     pub reconciles: Family<Outcome, Counter>,
     /// Seconds that reconciles took.
     pub seconds: Family<Controller, Histogram>,
+    /// Objects that wait for their turn.
+    pub waiting: Family<Controller, Gauge>,
+    /// Objects whose last reconcile failed, and that wait to be tried again.
+    pub failing: Family<Controller, Gauge>,
 }
 
-/// Labels of a finished reconcile; `outcome` is `success`, `error` or `undecodable`.
+impl Controllers {
+    pub(crate) fn queues(&self, controller: &'static str, waiting: usize, failing: usize) {
+        let set = |family: &Family<Controller, Gauge>, count: usize| {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            family.get_or_create(&Controller { controller }).set(count);
+        };
+        set(&self.waiting, waiting);
+        set(&self.failing, failing);
+    }
+}
+
+/// Labels of a finished reconcile; `outcome` is `success`, `error`, `conflict` (the object changed
+/// meanwhile) or `undecodable`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Outcome {
     /// Name of the controller.
@@ -49,6 +66,8 @@ impl Default for Metrics {
             seconds: Family::new_with_constructor(|| {
                 Histogram::new([0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0])
             }),
+            waiting: Family::default(),
+            failing: Family::default(),
         };
         registry.register(
             "reconciles",
@@ -59,6 +78,16 @@ impl Default for Metrics {
             "reconcile_seconds",
             "Seconds that a reconcile took",
             controllers.seconds.clone(),
+        );
+        registry.register(
+            "reconciles_waiting",
+            "Objects that wait for their turn",
+            controllers.waiting.clone(),
+        );
+        registry.register(
+            "reconciles_failing",
+            "Objects whose last reconcile failed, and that wait to be tried again",
+            controllers.failing.clone(),
         );
         Self {
             registry: Arc::new(Mutex::new(registry)),
