@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::Scope,
     time::{Duration, Instant},
 };
@@ -11,8 +11,9 @@ use std::{
 use anyhow::{Context, Result};
 
 use super::{
+    firewall::Firewall,
     log, machine,
-    network::{balancer::Balancers, link, router},
+    network::{balancer::Balancers, filter, link, router},
     plan::{Action, Boot, Link, RouterWanted},
     played, real,
     world::{self, Kind, Machine, World},
@@ -25,6 +26,8 @@ pub struct Executor<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
     balancers: Balancers,
     routers: BTreeMap<String, RouterWanted>,
+    /// What was let through to running machines, by server id.
+    firewalls: Arc<Mutex<BTreeMap<String, Firewall>>>,
     /// By the id of a machine or router.
     work: Arc<Mutex<BTreeMap<String, Work>>>,
 }
@@ -51,6 +54,7 @@ impl<'scope, 'env> Executor<'scope, 'env> {
             scope,
             balancers: Balancers::default(),
             routers: BTreeMap::new(),
+            firewalls: Arc::default(),
             work: Arc::default(),
         }
     }
@@ -69,6 +73,7 @@ impl<'scope, 'env> Executor<'scope, 'env> {
                 .into_iter()
                 .map(|id| (id.clone(), self.routers.get(&id).cloned()))
                 .collect(),
+            firewalls: self.firewalls().clone(),
             busy: busy.map(|(id, _)| id.clone()).collect(),
         }
     }
@@ -98,12 +103,30 @@ impl<'scope, 'env> Executor<'scope, 'env> {
                 let done = router::remove(lab, &id);
                 self.note(&id, "router", done);
             }
+            Action::Filter(id, firewall) => self.filter(id, firewall),
             Action::Boot(boot) => self.machine(boot.id.clone(), move || power_on(lab, &boot)),
             Action::PowerOff(id) => self.machine(id.clone(), move || power_off(lab, &id)),
             Action::Remove(id) => self.machine(id.clone(), move || remove(lab, &id)),
             Action::Attach(id, link) => self.machine(id.clone(), move || attach(lab, &id, &link)),
             Action::Detach(id, port) => self.machine(id.clone(), move || detach(lab, &id, &port)),
         }
+    }
+
+    fn firewalls(&self) -> MutexGuard<'_, BTreeMap<String, Firewall>> {
+        self.firewalls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn filter(&self, id: String, firewall: Firewall) {
+        let (lab, done) = (self.lab, self.firewalls.clone());
+        self.machine(id.clone(), move || {
+            let machine = Machine::read(&machine::folder(lab, &id))?;
+            filter::apply(&machine.netns, &firewall)?;
+            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            done.insert(id, firewall);
+            Ok(format!("{}: security groups applied", machine.name))
+        });
     }
 
     fn router(&mut self, wanted: RouterWanted) -> Result<()> {
@@ -146,6 +169,8 @@ impl<'scope, 'env> Executor<'scope, 'env> {
         };
         all.insert(id.clone(), Work::Busy);
         drop(all);
+        // Whatever is done may make links anew, whose rules are then missing.
+        self.firewalls().remove(&id);
         let all = self.work.clone();
         self.scope.spawn(move || {
             let begun = Instant::now();

@@ -6,6 +6,7 @@
 
 pub mod cloud_controller;
 mod execute;
+mod firewall;
 mod machine;
 pub mod network;
 mod observe;

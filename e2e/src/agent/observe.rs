@@ -21,6 +21,8 @@ pub struct Seen {
     pub routers: Vec<Router>,
     pub floating_ips: Vec<FloatingIp>,
     pub load_balancers: Vec<LoadBalancer>,
+    /// Rules of security groups, by the group's id.
+    pub rules: BTreeMap<String, Vec<Rule>>,
 }
 
 /// A Nova server, with its flavor embedded and its user data.
@@ -76,6 +78,43 @@ pub struct Port {
     pub fixed_ips: Vec<FixedIp>,
     #[serde(default)]
     pub created_at: String,
+    /// Ids.
+    #[serde(default)]
+    pub security_groups: Vec<String>,
+    #[serde(default = "yes")]
+    pub port_security_enabled: bool,
+    #[serde(default)]
+    pub allowed_address_pairs: Vec<AddressPair>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Addresses that a port may have besides its own.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AddressPair {
+    /// An address or a range.
+    pub ip_address: String,
+}
+
+/// A rule of a security group.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Rule {
+    /// `ingress` or `egress`.
+    pub direction: String,
+    /// `IPv4` or `IPv6`.
+    pub ethertype: String,
+    #[serde(default)]
+    pub protocol: Option<String>,
+    #[serde(default)]
+    pub port_range_min: Option<u16>,
+    #[serde(default)]
+    pub port_range_max: Option<u16>,
+    #[serde(default)]
+    pub remote_ip_prefix: Option<String>,
+    #[serde(default)]
+    pub remote_group_id: Option<String>,
 }
 
 /// An address of a port.
@@ -206,6 +245,17 @@ impl Observer {
         self.refresh_servers()?;
         let client = &self.client;
         let subnets: Vec<Subnet> = list(client, Service::Network, "/subnets", "subnets")?;
+        #[derive(Deserialize)]
+        struct Group {
+            id: String,
+            security_group_rules: Vec<Rule>,
+        }
+        let groups: Vec<Group> = list(
+            client,
+            Service::Network,
+            "/security-groups",
+            "security_groups",
+        )?;
         let seen = Seen {
             servers: self.servers.clone(),
             subnets: subnets.into_iter().map(|s| (s.id.clone(), s)).collect(),
@@ -213,6 +263,10 @@ impl Observer {
             routers: list(client, Service::Network, "/routers", "routers")?,
             floating_ips: list(client, Service::Network, "/floatingips", "floatingips")?,
             load_balancers: vec![],
+            rules: groups
+                .into_iter()
+                .map(|g| (g.id, g.security_group_rules))
+                .collect(),
         };
         self.refresh_load_balancers()?;
         Ok(Seen {

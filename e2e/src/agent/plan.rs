@@ -8,6 +8,7 @@ use std::{
 use ipnet::Ipv4Net;
 
 use super::{
+    firewall::{self, Firewall},
     network::balancer::Balancer,
     observe::{Port, Router, Seen, Server},
     world::{Kind, Machine, World},
@@ -33,6 +34,8 @@ pub enum Action {
     Attach(String, Link),
     /// Unlink a port (machine, port).
     Detach(String, String),
+    /// Let through what a running machine's security groups say, and nothing else.
+    Filter(String, Firewall),
 }
 
 /// A machine to power on.
@@ -100,12 +103,16 @@ pub fn plan(seen: &Seen, pod_ranges: &PodRanges, world: &World) -> Vec<Action> {
         .values()
         .filter(|s| !world.busy.contains(&s.id))
     {
-        actions.extend(machine(
-            seen,
-            &wanted,
-            server,
-            world.machines.get(&server.id),
-        ));
+        let known = world.machines.get(&server.id);
+        let todo = machine(seen, &wanted, server, known);
+        // New links change which rules stand where, so the rules come after them.
+        if todo.is_empty() && known.is_some_and(Machine::running) {
+            let firewall = firewall::of(seen, pod_ranges, &server.id);
+            if world.firewalls.get(&server.id) != Some(&firewall) {
+                actions.push(Action::Filter(server.id.clone(), firewall));
+            }
+        }
+        actions.extend(todo);
     }
     let gone = |id: &&String| !seen.servers.contains_key(*id) && !world.busy.contains(*id);
     actions.extend(

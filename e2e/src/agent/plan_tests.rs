@@ -50,6 +50,7 @@ fn seen() -> Seen {
                 members: vec!["10.8.0.5:6443".parse().unwrap()],
             }],
         }],
+        rules: BTreeMap::new(),
     }
 }
 
@@ -79,6 +80,11 @@ fn world(seen: &Seen, machine: Option<Machine>) -> World {
         routers: routers(seen, &PodRanges::new())
             .into_iter()
             .map(|(id, r)| (id, Some(r)))
+            .collect(),
+        firewalls: seen
+            .servers
+            .keys()
+            .map(|id| (id.clone(), firewall::of(seen, &PodRanges::new(), id)))
             .collect(),
         busy: [].into(),
     }
@@ -216,5 +222,31 @@ fn a_deleted_router_goes() {
     assert_eq!(
         planned(&seen, &world),
         [Action::RemoveRouter(ROUTER.into())]
+    );
+}
+
+#[test]
+fn changed_security_groups_reach_a_running_machine_once() {
+    let mut seen = seen();
+    let settled = world(&seen, Some(machine(true)));
+    assert_eq!(planned(&seen, &settled), []);
+    let rule = json!({"direction": "ingress", "ethertype": "IPv4"});
+    seen.ports[0].security_groups = vec!["g".into()];
+    seen.rules = [("g".to_owned(), vec![serde_json::from_value(rule).unwrap()])].into();
+    let actions = planned(&seen, &settled);
+    let [Action::Filter(id, firewall)] = &actions[..] else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(id, "s1");
+    assert!(
+        firewall["fa:16:3e:00:00:01"]
+            .ingress
+            .contains("meta nfproto ipv4")
+    );
+    let off = world(&seen, Some(machine(false)));
+    assert!(
+        !planned(&seen, &off)
+            .iter()
+            .any(|a| matches!(a, Action::Filter(..)))
     );
 }

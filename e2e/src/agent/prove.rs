@@ -45,6 +45,7 @@ struct Made {
     server: String,
     address: String,
     port: String,
+    group: String,
     subnet: String,
     public: String,
 }
@@ -71,6 +72,15 @@ pub fn prove(lab: &Lab) -> Result<()> {
         answers(address)?;
         Ok(address)
     })?;
+    lab.step(
+        "without a rule of its security group nothing reaches it",
+        || {
+            proof.forbid(&made)?;
+            silent(address)?;
+            proof.allow(&made)?;
+            answers(address)
+        },
+    )?;
     lab.step(
         "a load balancer leads to its members, and only those who may",
         || proof.load_balancer(&made),
@@ -143,11 +153,15 @@ impl Proof<'_> {
             &path,
             &json!({ "subnet_id": made.subnet }),
         )?;
-        let port = t.post(
+        let group = t.post(
             Service::Network,
-            "/ports",
-            &json!({ "port": { "name": NAME, "network_id": network } }),
+            "/security-groups",
+            &json!({ "security_group": { "name": NAME } }),
         )?;
+        made.group = id(group, "security_group")?;
+        self.allow(made)?;
+        let port = json!({ "name": NAME, "network_id": network, "security_groups": [made.group] });
+        let port = t.post(Service::Network, "/ports", &json!({ "port": port }))?;
         made.address = port["port"]["fixed_ips"][0]["ip_address"]
             .as_str()
             .context("address of a port")?
@@ -165,6 +179,33 @@ impl Proof<'_> {
             t.post(Service::Compute, "/servers", &json!({ "server": server }))?,
             "server",
         )?;
+        Ok(())
+    }
+
+    /// Lets everybody in.
+    fn allow(&self, made: &Made) -> Result<()> {
+        let rule = json!({
+            "security_group_id": made.group, "direction": "ingress", "ethertype": "IPv4",
+            "protocol": "tcp", "port_range_min": PORT, "port_range_max": PORT,
+        });
+        let path = "/security-group-rules";
+        let rule = json!({ "security_group_rule": rule });
+        self.tenant.post(Service::Network, path, &rule)?;
+        Ok(())
+    }
+
+    /// Lets nobody in.
+    fn forbid(&self, made: &Made) -> Result<()> {
+        let path = "/security-group-rules";
+        let own = format!("{path}?direction=ingress&security_group_id={}", made.group);
+        for rule in self
+            .tenant
+            .list(Service::Network, &own, "security_group_rules")?
+        {
+            let rule = rule["id"].as_str().context("id of a rule")?;
+            self.tenant
+                .delete(Service::Network, &format!("{path}/{rule}"))?;
+        }
         Ok(())
     }
 
@@ -325,6 +366,10 @@ impl Proof<'_> {
         })?;
         gone(Service::Network, "/networks", "networks", &|id| {
             format!("/networks/{id}")
+        })?;
+        let groups = "/security-groups";
+        gone(Service::Network, groups, "security_groups", &|id| {
+            format!("{groups}/{id}")
         })
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::plan::RouterWanted;
+use super::{firewall::Firewall, plan::RouterWanted};
 use crate::process::start_time;
 
 /// What exists.
@@ -19,6 +19,8 @@ pub struct World {
     pub machines: BTreeMap<String, Machine>,
     /// Routers with a namespace, by id, and what was last done to them; None after a restart of the agent.
     pub routers: BTreeMap<String, Option<RouterWanted>>,
+    /// What was last let through to machines, by server id; absent after a restart of the agent.
+    pub firewalls: BTreeMap<String, Firewall>,
     /// Machines that something is being done to at this moment.
     pub busy: BTreeSet<String>,
 }

@@ -1,6 +1,7 @@
 //! The data path: one network namespace for each Neutron router, as Neutron's own L3 agent would make it.
 
 pub mod balancer;
+pub mod filter;
 pub mod link;
 pub mod octavia;
 pub mod router;
