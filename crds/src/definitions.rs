@@ -9,20 +9,41 @@ use crate::{capi, openstack, stacks};
 
 /// The kinds of the infrastructure provider, labelled with the contracts of Cluster API that
 /// they keep.
-///
-/// One version of each kind is served, so none needs conversion.
 pub fn openstack() -> Vec<CustomResourceDefinition> {
-    use openstack::{v1alpha1, v1beta2};
+    use openstack::{v1alpha1, v1beta1, v1beta2};
     let definitions = [
-        v1beta2::OpenStackCluster::crd(),
-        v1beta2::OpenStackClusterTemplate::crd(),
-        v1beta2::OpenStackMachine::crd(),
-        v1beta2::OpenStackMachineTemplate::crd(),
+        both(
+            v1beta1::OpenStackCluster::crd(),
+            v1beta2::OpenStackCluster::crd(),
+        ),
+        both(
+            v1beta1::OpenStackClusterTemplate::crd(),
+            v1beta2::OpenStackClusterTemplate::crd(),
+        ),
+        both(
+            v1beta1::OpenStackMachine::crd(),
+            v1beta2::OpenStackMachine::crd(),
+        ),
+        both(
+            v1beta1::OpenStackMachineTemplate::crd(),
+            v1beta2::OpenStackMachineTemplate::crd(),
+        ),
         v1alpha1::OpenStackServer::crd(),
         v1alpha1::OpenStackFloatingIPPool::crd(),
         v1alpha1::OpenStackClusterIdentity::crd(),
     ];
     definitions.map(|d| labelled(finished(d))).into()
+}
+
+/// A kind with two versions, of which the second is stored.
+fn both(old: CustomResourceDefinition, new: CustomResourceDefinition) -> CustomResourceDefinition {
+    let mut definition = new;
+    let served = old.spec.versions.into_iter().map(|mut version| {
+        version.storage = false;
+        version
+    });
+    definition.spec.versions.splice(0..0, served);
+    definition
 }
 
 /// The kinds of cluster stacks.

@@ -50,6 +50,32 @@ pub(crate) fn int(schema: &mut Schema) {
     schema.remove("format");
 }
 
+/// A list of [`int`]s.
+pub(crate) fn ints(schema: &mut Schema) {
+    if let Some(items) = schema.get_mut("items").and_then(|i| i.as_object_mut()) {
+        items.remove("format");
+    }
+}
+
+/// The conditions of Cluster API before `v1beta2`.
+pub(crate) fn capi_v1beta1_conditions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["lastTransitionTime", "status", "type"],
+            "properties": {
+                "type": { "type": "string", "minLength": 1, "maxLength": 256 },
+                "status": { "type": "string" },
+                "severity": { "type": "string", "maxLength": 32 },
+                "lastTransitionTime": { "type": "string", "format": "date-time" },
+                "reason": { "type": "string", "minLength": 1, "maxLength": 256 },
+                "message": { "type": "string", "minLength": 1, "maxLength": 10240 },
+            },
+        },
+    })
+}
+
 /// `metav1.Condition`, with the limits that Kubernetes puts on it.
 pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
     let domain = r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?";

@@ -6,4 +6,6 @@
 pub mod conditions;
 pub mod names;
 pub mod v1alpha1;
+pub mod v1beta1;
 pub mod v1beta2;
+pub mod validation;
