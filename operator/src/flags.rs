@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser};
+use provider_openstack::cluster::{self, Source as CidrSource};
 use registry::Source;
 use registry::folder::Folder;
 use registry::oci::{Oci, Settings};
@@ -119,6 +120,8 @@ pub struct Flags {
     /// PEM file of CAs for clouds whose Secret has no cacert [default: those of the system]
     #[arg(long, value_name = "FILE", help_heading = "OpenStack")]
     pub ca_certs: Option<PathBuf>,
+    #[command(flatten)]
+    pub management: Management,
 
     #[command(flatten)]
     pub stacks: Stacks,
@@ -135,6 +138,30 @@ pub struct Flags {
         help_heading = "Logs"
     )]
     pub log_level: String,
+}
+
+/// Flags about the way from the management cluster to the APIs of workload clusters.
+#[derive(Args)]
+#[command(next_help_heading = "OpenStack")]
+pub struct Management {
+    /// Where workload clusters see us come from: addresses, CIDRs, or `auto` for the address of
+    /// this process, which is right only where nothing on the way changes it [default: not known]
+    #[arg(long, value_name = "CIDR,...", value_delimiter = ',')]
+    management_cidrs: Vec<CidrSource>,
+    /// Add --management-cidrs to every list of allowedCIDRs; otherwise a list that shuts them out is
+    /// refused
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    allow_management_cidrs: bool,
+}
+
+impl Management {
+    /// What the provider needs.
+    pub fn sources(&self) -> cluster::Management {
+        cluster::Management {
+            sources: self.management_cidrs.clone(),
+            let_in: self.allow_management_cidrs,
+        }
+    }
 }
 
 /// Flags of cluster stacks.

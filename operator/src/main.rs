@@ -117,7 +117,8 @@ async fn work(
     metrics.with_registry(|registry| calls.register(registry));
     let controllers = async {
         let stacks = cluster_stacks::run(kit.clone(), flags.stacks.options());
-        let provider = provider_openstack::run(kit.clone(), calls, ca);
+        let management = flags.management.sources();
+        let provider = provider_openstack::run(kit.clone(), calls, ca, management);
         tokio::join!(provider, stacks).1.context("--release-dir")
     };
     if !flags.leader_elect {

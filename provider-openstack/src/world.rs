@@ -161,6 +161,9 @@ pub fn load_balancer(row: &loadbalancer::LoadBalancer) -> LoadBalancer {
         vip_port_id: row.vip_port_id.clone(),
         vip_network_id: row.vip_network_id.clone(),
         vip_subnet_id: row.vip_subnet_id.clone(),
+        additional_vips: (row.additional_vips.iter())
+            .filter_map(|vip| vip.ip_address.clone())
+            .collect(),
         state: provisioning(&row.provisioning_status),
     }
 }

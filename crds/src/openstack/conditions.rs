@@ -15,6 +15,8 @@ names! {
         SecurityGroupsReady = "SecurityGroupsReady",
         /// Load balancer, floating IP or fixed address of the API. On OpenStackCluster.
         APIEndpointReady = "APIEndpointReady",
+        /// The `allowedCIDRs` of the load balancer are in force; absent when there are none. On OpenStackCluster.
+        APIAccessRestricted = "APIAccessRestricted",
         /// The credentials work. On OpenStackCluster, OpenStackMachine, OpenStackServer.
         OpenStackAuthenticationSucceeded = "OpenStackAuthenticationSucceeded",
         /// The server is active. On OpenStackMachine, OpenStackServer.
@@ -39,6 +41,8 @@ names! {
         OpenStackError = "OpenStackError",
         /// The credentials are missing, incomplete, wrong, or not for this namespace.
         OpenStackAuthenticationFailed = "OpenStackAuthenticationFailed",
+        /// The cluster identity is not for the namespace of the object.
+        IdentityAccessDenied = "IdentityAccessDenied",
         /// The spec contradicts itself or names what does not exist.
         InvalidMachineSpec = "InvalidMachineSpec",
         /// Something is still being made.
@@ -60,6 +64,8 @@ names! {
         SecurityGroupCreateFailed = "SecurityGroupCreateFailed",
         /// The API endpoint could not be made.
         APIEndpointConfigFailed = "APIEndpointConfigFailed",
+        /// Nothing in this cloud can enforce the list, or it would lock the management cluster out.
+        AllowedCIDRsNotInForce = "AllowedCIDRsNotInForce",
 
         /// The OpenStackCluster is not provisioned yet.
         WaitingForClusterInfrastructure = "WaitingForClusterInfrastructure",

@@ -1,7 +1,8 @@
 //! Rules of the managed security groups: which ones a cluster needs, and how to get there.
 //!
-//! The rules are CAPO's, but that the API server's port is the one of the cluster instead of 6443.
-//! They are exact: whatever else is in a managed group is removed.
+//! The rules are CAPO's, but that the API server's port is the one of the cluster instead of 6443,
+//! and that a cluster with an IPv6 subnet gets all of them for IPv6 too. They are exact: whatever
+//! else is in a managed group is removed.
 
 use std::collections::HashSet;
 
@@ -22,10 +23,14 @@ pub struct WantedRule {
 pub struct Cluster<'a> {
     pub control_plane_group: &'a str,
     pub worker_group: &'a str,
+    /// The group of the bastion, from which machines are reached by SSH.
+    pub bastion_group: Option<&'a str>,
     /// Port of the API server.
     pub api_port: u16,
     /// Further ports of the API load balancer.
     pub additional_ports: &'a [u16],
+    /// Who may connect to these ports; empty means everybody.
+    pub api_from: &'a [IpNet],
     /// The cluster's subnets, whose hosts may reach node ports.
     pub subnets: &'a [IpNet],
     /// Any traffic between the machines of the cluster instead of only what Kubernetes needs.
@@ -35,53 +40,73 @@ pub struct Cluster<'a> {
 /// The rules of the control plane's group, user rules aside.
 pub fn control_plane(cluster: &Cluster<'_>) -> Vec<WantedRule> {
     let (itself, workers) = (cluster.control_plane_group, cluster.worker_group);
-    let mut rules = open_egress();
-    rules.push(tcp(
-        "Kubernetes API",
-        cluster.api_port,
-        cluster.api_port,
-        Anyone,
-    ));
-    rules.extend(
-        cluster
-            .additional_ports
-            .iter()
-            .map(|port| tcp("Additional port", *port, *port, Anyone)),
-    );
+    let additional = cluster.additional_ports.iter();
+    let ports = std::iter::once(("Kubernetes API", cluster.api_port))
+        .chain(additional.map(|port| ("Additional port", *port)));
+    let from: Vec<Remote<'_>> = match cluster.api_from {
+        [] => vec![Anyone],
+        // The Pods of a machine may have addresses of their own.
+        sources => {
+            let machines = [itself, workers].map(Group);
+            sources.iter().map(Net).chain(machines).collect()
+        }
+    };
+    let mut rules: Vec<WantedRule> = ports
+        .flat_map(|(what, port)| from.iter().map(move |from| tcp(what, port, port, *from)))
+        .collect();
     if cluster.allow_all_in_cluster {
         rules.extend([itself, workers].map(anything_from));
     } else {
         rules.push(tcp("Etcd", 2379, 2380, Group(itself)));
-        rules.extend([itself, workers].map(|group| tcp("Kubelet API", 10250, 10250, Group(group))));
+        rules.extend([itself, workers].map(kubelet_from));
     }
-    rules
+    rules.extend(cluster.bastion_group.map(ssh_from));
+    complete(cluster, rules)
 }
 
 /// The rules of the workers' group, user rules aside.
 pub fn worker(cluster: &Cluster<'_>) -> Vec<WantedRule> {
     let (itself, control_plane) = (cluster.worker_group, cluster.control_plane_group);
-    let mut rules = open_egress();
-    let subnets = cluster
-        .subnets
-        .iter()
-        .filter(|cidr| cidr.addr().is_ipv4())
-        .map(Net);
-    for from in subnets.chain([Group(itself), Group(control_plane)]) {
-        for protocol in ["tcp", "udp"] {
-            rules.push(ingress(
-                "Node Port Services",
-                Some(protocol),
-                Some((30000, 32767)),
-                from,
-            ));
-        }
-    }
+    let subnets = cluster.subnets.iter().map(Net);
+    let node_ports = |from| {
+        ["tcp", "udp"].map(|protocol| {
+            let ports = Some((30000, 32767));
+            ingress("Node Port Services", Some(protocol), ports, from)
+        })
+    };
+    let mut rules: Vec<WantedRule> = subnets
+        .chain([Group(itself), Group(control_plane)])
+        .flat_map(node_ports)
+        .collect();
     if cluster.allow_all_in_cluster {
         rules.extend([itself, control_plane].map(anything_from));
     } else {
-        rules.extend(
-            [itself, control_plane].map(|group| tcp("Kubelet API", 10250, 10250, Group(group))),
-        );
+        rules.extend([itself, control_plane].map(kubelet_from));
+    }
+    rules.extend(cluster.bastion_group.map(ssh_from));
+    complete(cluster, rules)
+}
+
+/// The rules of the bastion's group.
+pub fn bastion(cluster: &Cluster<'_>) -> Vec<WantedRule> {
+    complete(cluster, vec![tcp("SSH", 22, 22, Anyone)])
+}
+
+/// With the rules that every group has, and those that do not say an IP version by their source for
+/// each that the cluster has. IPv4 is always among them, as in CAPO.
+fn complete(cluster: &Cluster<'_>, ingress: Vec<WantedRule>) -> Vec<WantedRule> {
+    let ipv6 = cluster.subnets.iter().any(|cidr| cidr.addr().is_ipv6());
+    let mut rules = open_egress();
+    for wanted in ingress {
+        let other = (ipv6 && wanted.rule.remote_ip_prefix.is_none()).then(|| WantedRule {
+            rule: Rule {
+                ether_type: EtherType::IPv6,
+                ..wanted.rule.clone()
+            },
+            ..wanted.clone()
+        });
+        rules.push(wanted);
+        rules.extend(other);
     }
     rules
 }
@@ -190,6 +215,14 @@ fn tcp(description: &str, min: u16, max: u16, from: Remote<'_>) -> WantedRule {
     ingress(description, Some("tcp"), Some((min, max)), from)
 }
 
+fn kubelet_from(group: &str) -> WantedRule {
+    tcp("Kubelet API", 10250, 10250, Group(group))
+}
+
+fn ssh_from(group: &str) -> WantedRule {
+    tcp("SSH", 22, 22, Group(group))
+}
+
 fn anything_from(group: &str) -> WantedRule {
     ingress("In-cluster Ingress", None, None, Group(group))
 }
@@ -205,11 +238,15 @@ fn ingress(
         Group(id) => (Some(id.to_string()), None),
         Net(cidr) => (None, Some(cidr.to_string())),
     };
+    let ether_type = match from {
+        Net(IpNet::V6(_)) => EtherType::IPv6,
+        _ => EtherType::IPv4,
+    };
     WantedRule {
         description: description.into(),
         rule: Rule {
             direction: Direction::Ingress,
-            ether_type: EtherType::IPv4,
+            ether_type,
             protocol: protocol.map(str::to_string),
             port_min: ports.map(|(min, _)| min.into()),
             port_max: ports.map(|(_, max)| max.into()),
@@ -227,9 +264,11 @@ mod tests {
         Cluster {
             control_plane_group: "cp",
             worker_group: "w",
+            bastion_group: Some("b"),
             api_port: 8443,
             additional_ports: &[9000],
             subnets,
+            api_from: &[],
             allow_all_in_cluster: false,
         }
     }
@@ -242,44 +281,96 @@ mod tests {
         rules.iter().enumerate().map(with_id).collect()
     }
 
+    /// Each rule for ingress, such as `IPv4 tcp 22 b`.
+    fn brief(rules: &[WantedRule]) -> Vec<String> {
+        let ingress = rules
+            .iter()
+            .filter(|wanted| wanted.rule.direction == Direction::Ingress);
+        ingress
+            .map(|WantedRule { rule, .. }| {
+                let from = rule
+                    .remote_group_id
+                    .as_ref()
+                    .or(rule.remote_ip_prefix.as_ref());
+                let protocol = rule.protocol.as_deref().unwrap_or("any");
+                let port = rule.port_min.unwrap_or_default();
+                let from = from.map_or("anyone", String::as_str);
+                format!("{:?} {protocol} {port} {from}", rule.ether_type)
+            })
+            .collect()
+    }
+
     #[test]
     fn a_cluster_gets_the_rules_of_capo() {
-        let subnets = ["10.6.0.0/24".parse().unwrap(), "fd00::/64".parse().unwrap()];
+        let subnets = ["10.6.0.0/24".parse().unwrap()];
         let cluster = cluster(&subnets);
-        let brief = |rules: Vec<WantedRule>| -> Vec<String> {
-            rules
-                .iter()
-                .filter(|wanted| wanted.rule.direction == Direction::Ingress)
-                .map(|WantedRule { rule, .. }| {
-                    let from = rule
-                        .remote_group_id
-                        .clone()
-                        .or(rule.remote_ip_prefix.clone());
-                    format!("{:?} {:?} {:?}", rule.protocol, rule.port_min, from).replace(['"'], "")
-                })
-                .collect()
-        };
         assert_eq!(
-            brief(control_plane(&cluster)),
+            brief(&control_plane(&cluster)),
             [
-                "Some(tcp) Some(8443) None",
-                "Some(tcp) Some(9000) None",
-                "Some(tcp) Some(2379) Some(cp)",
-                "Some(tcp) Some(10250) Some(cp)",
-                "Some(tcp) Some(10250) Some(w)",
+                "IPv4 tcp 8443 anyone",
+                "IPv4 tcp 9000 anyone",
+                "IPv4 tcp 2379 cp",
+                "IPv4 tcp 10250 cp",
+                "IPv4 tcp 10250 w",
+                "IPv4 tcp 22 b",
             ]
         );
         assert_eq!(
-            brief(worker(&cluster)),
+            brief(&worker(&cluster)),
             [
-                "Some(tcp) Some(30000) Some(10.6.0.0/24)",
-                "Some(udp) Some(30000) Some(10.6.0.0/24)",
-                "Some(tcp) Some(30000) Some(w)",
-                "Some(udp) Some(30000) Some(w)",
-                "Some(tcp) Some(30000) Some(cp)",
-                "Some(udp) Some(30000) Some(cp)",
-                "Some(tcp) Some(10250) Some(w)",
-                "Some(tcp) Some(10250) Some(cp)",
+                "IPv4 tcp 30000 10.6.0.0/24",
+                "IPv4 udp 30000 10.6.0.0/24",
+                "IPv4 tcp 30000 w",
+                "IPv4 udp 30000 w",
+                "IPv4 tcp 30000 cp",
+                "IPv4 udp 30000 cp",
+                "IPv4 tcp 10250 w",
+                "IPv4 tcp 10250 cp",
+                "IPv4 tcp 22 b",
+            ]
+        );
+        assert_eq!(brief(&bastion(&cluster)), ["IPv4 tcp 22 anyone"]);
+    }
+
+    #[test]
+    fn an_ipv6_subnet_brings_every_rule_for_ipv6() {
+        let subnets = ["10.6.0.0/24".parse().unwrap(), "fd00::/64".parse().unwrap()];
+        let (single, dual) = (cluster(&subnets[..1]), cluster(&subnets));
+        for rules in [control_plane, worker, bastion] {
+            let mut expected = brief(&rules(&single));
+            let in_ipv6 = |rule: &String| {
+                rule.replace("IPv4", "IPv6")
+                    .replace("10.6.0.0/24", "fd00::/64")
+            };
+            expected.extend(expected.clone().iter().map(in_ipv6));
+            let mut have = brief(&rules(&dual));
+            expected.sort();
+            have.sort();
+            assert_eq!(have, expected);
+        }
+    }
+
+    #[test]
+    fn the_api_can_be_kept_to_some() {
+        let sources = [
+            "192.0.2.0/24".parse().unwrap(),
+            "2001:db8::/32".parse().unwrap(),
+        ];
+        let cluster = Cluster {
+            api_from: &sources,
+            ..cluster(&[])
+        };
+        assert_eq!(
+            brief(&control_plane(&cluster))[..8],
+            [
+                "IPv4 tcp 8443 192.0.2.0/24",
+                "IPv6 tcp 8443 2001:db8::/32",
+                "IPv4 tcp 8443 cp",
+                "IPv4 tcp 8443 w",
+                "IPv4 tcp 9000 192.0.2.0/24",
+                "IPv6 tcp 9000 2001:db8::/32",
+                "IPv4 tcp 9000 cp",
+                "IPv4 tcp 9000 w",
             ]
         );
     }

@@ -180,6 +180,8 @@ pub struct LoadBalancer {
     pub vip_port_id: String,
     pub vip_network_id: String,
     pub vip_subnet_id: String,
+    /// Addresses beside `vip_address`.
+    pub additional_vips: Vec<String>,
     pub state: State,
 }
 
@@ -274,6 +276,8 @@ pub struct Volume {
     pub status: String,
     pub attached_server_ids: Vec<String>,
     pub multiattach: bool,
+    pub metadata: Vec<(String, String)>,
+    pub created: Option<Timestamp>,
 }
 
 /// A Glance image.

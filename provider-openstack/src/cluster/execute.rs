@@ -1,6 +1,7 @@
 //! Doing what a plan says: each action is one call.
 
 use cloud::loadbalancer::LoadBalancing;
+use cloud::network::Networking;
 use cloud::{Cloud, ErrorKind, View};
 use crds::openstack::v1beta2::OpenStackCluster;
 use futures::future::join_all;
@@ -48,15 +49,13 @@ impl Controller {
                 told.on(&self.context, object, None).await;
                 Ok(())
             }
-            Err(source) if source.kind == ErrorKind::Unsupported && self.can_do_without(action) => {
-                let note = format!("could not {action}: {source}");
-                self.context
-                    .events
-                    .warning(object, "SkippedCreateMonitor", note)
-                    .await;
-                Ok(())
-            }
             Err(source) => {
+                let refused = source.kind == ErrorKind::Unsupported;
+                if let Some(reason) = refused.then(|| self.does_without(action)).flatten() {
+                    let note = format!("could not {action}: {source}");
+                    self.context.events.warning(object, reason, note).await;
+                    return Ok(());
+                }
                 let error = Error::Execute {
                     action: action.to_string(),
                     source,
@@ -70,22 +69,77 @@ impl Controller {
         }
     }
 
-    /// Some providers of load balancers have no health monitors; that is remembered.
-    fn can_do_without(&self, action: &Action) -> bool {
-        let Action::Balance {
-            load_balancer,
-            change: Balance::CreateMonitor { .. },
-        } = action
-        else {
-            return false;
+    /// Some providers of load balancers cannot do all that Octavia can; what they refuse is
+    /// remembered. The reason of the event, when it can be done without.
+    fn does_without(&self, action: &Action) -> Option<&'static str> {
+        let (feature, reason) = match action {
+            Action::Balance {
+                load_balancer,
+                change: Balance::CreateMonitor { .. },
+            } => (Feature::monitor(load_balancer), "SkippedCreateMonitor"),
+            Action::CreateLoadBalancer(new) if !new.additional_vip_subnets.is_empty() => {
+                (Feature::additional_vips(&new.name), "SkippedAdditionalVIP")
+            }
+            _ => return None,
         };
-        locked(&self.without_monitor).insert(load_balancer.clone());
-        true
+        locked(&self.refused).insert(feature);
+        Some(reason)
+    }
+}
+
+/// What the provider of a load balancer may refuse.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Feature {
+    /// For the load balancer with this id.
+    Monitor(String),
+    /// For the load balancer of this name.
+    AdditionalVips(String),
+}
+
+impl Feature {
+    pub fn monitor(load_balancer: &str) -> Self {
+        Self::Monitor(load_balancer.to_owned())
+    }
+
+    pub fn additional_vips(name: &str) -> Self {
+        Self::AdditionalVips(name.to_owned())
     }
 }
 
 async fn call(cloud: &Cloud, action: &Action) -> cloud::Result<()> {
-    let network = cloud.network();
+    let (network, octavia) = (cloud.network(), cloud.load_balancer());
+    match action {
+        Action::CreateLoadBalancer(new) => octavia
+            .create_load_balancer(&wire::load_balancer(new))
+            .await
+            .map(drop),
+        Action::Balance {
+            load_balancer,
+            change,
+        } => balance(octavia, load_balancer, change).await,
+        Action::CreateFloatingIp(new) => network
+            .create_floating_ip(&wire::floating_ip(new))
+            .await
+            .map(drop),
+        Action::AssociateFloatingIp { floating_ip, port } => network
+            .associate_floating_ip(floating_ip, Some(port))
+            .await
+            .map(drop),
+        Action::DisassociateFloatingIp { floating_ip } => network
+            .associate_floating_ip(floating_ip, None)
+            .await
+            .map(drop),
+        Action::DeleteFloatingIp { floating_ip } => network.delete_floating_ip(floating_ip).await,
+        Action::SetTags { resource, id, tags } => match wire::taggable(*resource) {
+            Some(kind) => network.set_tags(kind, id, tags).await,
+            None => Ok(()),
+        },
+        of_network => connect(network, of_network).await,
+    }
+}
+
+/// Networks, routers and security groups.
+async fn connect(network: Networking<'_>, action: &Action) -> cloud::Result<()> {
     match action {
         Action::CreateNetwork(new) => network.create_network(&wire::network(new)).await.map(drop),
         Action::CreateSubnet(new) => network.create_subnet(&wire::subnet(new)).await.map(drop),
@@ -123,36 +177,18 @@ async fn call(cloud: &Cloud, action: &Action) -> cloud::Result<()> {
             network.create_rules(&rules).await.map(drop)
         }
         Action::DeleteRule { rule, .. } => network.delete_rule(rule).await,
-        Action::SetTags { resource, id, tags } => match wire::taggable(*resource) {
-            Some(kind) => network.set_tags(kind, id, tags).await,
-            None => Ok(()),
-        },
-        Action::CreateFloatingIp(new) => network
-            .create_floating_ip(&wire::floating_ip(new))
-            .await
-            .map(drop),
-        Action::AssociateFloatingIp { floating_ip, port } => network
-            .associate_floating_ip(floating_ip, Some(port))
-            .await
-            .map(drop),
-        Action::DisassociateFloatingIp { floating_ip } => network
-            .associate_floating_ip(floating_ip, None)
-            .await
-            .map(drop),
-        Action::DeleteFloatingIp { floating_ip } => network.delete_floating_ip(floating_ip).await,
         Action::DeletePort { port } => network.delete_port(port).await,
         Action::DeleteRouter { router } => network.delete_router(router).await,
         Action::DeleteNetwork { network: id } => network.delete_network(id).await,
         Action::DeleteSecurityGroup { group } => network.delete_security_group(group).await,
-        Action::CreateLoadBalancer(new) => cloud
-            .load_balancer()
-            .create_load_balancer(&wire::load_balancer(new))
-            .await
-            .map(drop),
-        Action::Balance {
-            load_balancer,
-            change,
-        } => balance(cloud.load_balancer(), load_balancer, change).await,
+        // Done by the caller.
+        Action::CreateLoadBalancer(_)
+        | Action::Balance { .. }
+        | Action::CreateFloatingIp(_)
+        | Action::AssociateFloatingIp { .. }
+        | Action::DisassociateFloatingIp { .. }
+        | Action::DeleteFloatingIp { .. }
+        | Action::SetTags { .. } => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@
 //! and writes what came of it.
 
 mod execute;
+mod management;
 mod observe;
 mod owner;
 mod publish;
@@ -25,7 +26,11 @@ use runtime::controller::Cached;
 use runtime::{Key, Kit, Loop, Requeue, finalizer};
 
 use crate::wake::{Waiter, Wakes};
-use crate::{Context, Error};
+use crate::{Context, Error, identity};
+
+pub use management::{Management, Source};
+
+use execute::Feature;
 
 /// A converged cluster is compared with the cloud this often, beside being woken by changes.
 const RESYNC: Duration = Duration::from_secs(600);
@@ -42,8 +47,8 @@ struct Controller {
     /// What was done last for an object. To do the same once more means that the cloud does not keep
     /// what it is told.
     last: Mutex<HashMap<Key, Vec<Action>>>,
-    /// Load balancers whose provider refused a health monitor. Asked once more after a restart.
-    without_monitor: Mutex<HashSet<String>>,
+    /// What providers of load balancers refused. Asked once more after a restart.
+    refused: Mutex<HashSet<Feature>>,
 }
 
 /// Runs the controller until the process is asked to stop; `woken` are objects whose part of the
@@ -58,8 +63,11 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
         clusters,
         machines,
         last: Mutex::default(),
-        without_monitor: Mutex::default(),
+        refused: Mutex::default(),
     };
+    let controlled = identity::depends(controlled, &controller.context, |cluster| {
+        Some(&cluster.spec.identity_ref)
+    });
     controlled
         .wakes(woken)
         .run(Arc::new(controller), reconcile)

@@ -11,6 +11,7 @@ use plan::step::{Resource, Step};
 use plan::world::AvailabilityZone;
 use runtime::Key;
 
+use super::execute::Feature;
 use super::{Controller, locked};
 use crate::wake::Waiter;
 use crate::{Error, world};
@@ -89,9 +90,14 @@ impl Controller {
             seen.availability_zones = zones.iter().map(zone).collect();
         }
         if gone.load_balancer {
-            seen.octavia = self.octavia(object, view, &seen).await?;
+            let name = gone.identity.names.load_balancer();
+            seen.octavia = self.octavia(object, view, &seen, &name).await?;
         }
         seen.endpoint_address = endpoint_address(object).await;
+        seen.management = self
+            .context
+            .management
+            .seen(seen.endpoint_address.as_deref());
         Ok(Observed { seen, tables })
     }
 
@@ -100,6 +106,7 @@ impl Controller {
         object: &OpenStackCluster,
         view: &View,
         seen: &Seen,
+        balancer: &str,
     ) -> Result<Octavia, Error> {
         let api = object.spec.api_server.as_ref();
         let wanted = api.and_then(|api| api.managed_load_balancer.as_ref());
@@ -107,25 +114,27 @@ impl Controller {
             version: view.load_balancer_version().await?,
             ..Octavia::default()
         };
-        if wanted.is_some_and(|wanted| wanted.provider.is_some()) {
+        // The rest matters only to a load balancer that is made.
+        let missing = seen.load_balancers.is_empty();
+        if missing {
             let providers = view.load_balancer_providers().await?;
             octavia.providers = providers
                 .iter()
                 .map(|provider| provider.name.clone())
                 .collect();
         }
-        if wanted.is_some_and(|wanted| wanted.flavor.is_some()) {
+        if missing && wanted.is_some_and(|wanted| wanted.flavor.is_some()) {
             let flavors = view.load_balancer_flavors().await?;
             let enabled = flavors.iter().filter(|flavor| flavor.enabled);
             octavia.flavors = enabled
                 .map(|flavor| (flavor.id.clone(), flavor.name.clone()))
                 .collect();
         }
-        let refused = locked(&self.without_monitor);
-        octavia.refuses_monitor = seen
-            .load_balancers
-            .iter()
-            .any(|balancer| refused.contains(&balancer.id));
+        let refused = locked(&self.refused);
+        let mut balancers = seen.load_balancers.iter();
+        octavia.refuses_monitor =
+            balancers.any(|have| refused.contains(&Feature::monitor(&have.id)));
+        octavia.refuses_additional_vips = refused.contains(&Feature::additional_vips(balancer));
         Ok(octavia)
     }
 }
@@ -241,6 +250,9 @@ pub(super) fn follow(
             view.expect(&key, &[Kind::LoadBalancers]);
         }
         // What is missing may be made any time, so the next look asks the cloud.
+        Step::Blocked(_) if gone.load_balancer => {
+            view.doubt(&[&NETWORKING[..], &BALANCING].concat())
+        }
         Step::Blocked(_) => view.doubt(&NETWORKING),
         _ => view.settled(&key),
     }

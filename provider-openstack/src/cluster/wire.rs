@@ -1,7 +1,9 @@
 //! What a plan wants to create, in the words of the cloud's API.
 
 use cloud::Kind;
-use cloud::loadbalancer::{ListenerCreate, LoadBalancerCreate, MonitorCreate, PoolCreate};
+use cloud::loadbalancer::{
+    AdditionalVip, ListenerCreate, LoadBalancerCreate, MonitorCreate, PoolCreate,
+};
 use cloud::network::{
     AllocationPool, FixedIp, FloatingIpCreate, Gateway, NetworkCreate, RouterCreate,
     SecurityGroupRuleCreate, SubnetCreate,
@@ -102,10 +104,22 @@ pub(super) fn load_balancer(new: &NewLoadBalancer) -> LoadBalancerCreate {
         vip_network_id: new.vip_network.clone(),
         vip_subnet_id: new.vip_subnet.clone(),
         vip_address: new.vip_address.clone(),
+        additional_vips: new
+            .additional_vip_subnets
+            .iter()
+            .map(additional_vip)
+            .collect(),
         provider: new.provider.clone(),
         flavor_id: new.flavor.clone(),
         availability_zone: new.availability_zone.clone(),
         tags: new.tags.clone(),
+    }
+}
+
+fn additional_vip(subnet: &String) -> AdditionalVip {
+    AdditionalVip {
+        subnet_id: subnet.clone(),
+        ip_address: None,
     }
 }
 

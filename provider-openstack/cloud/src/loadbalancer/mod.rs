@@ -11,8 +11,8 @@ use crate::network::{Filter, query};
 use crate::{Cloud, Result, Service};
 
 pub use types::{
-    Listener, ListenerCreate, LoadBalancer, LoadBalancerCreate, LoadBalancerFlavor, Member,
-    MemberCreate, Monitor, MonitorCreate, Pool, PoolCreate, Provider, ProvisioningStatus,
+    AdditionalVip, Listener, ListenerCreate, LoadBalancer, LoadBalancerCreate, LoadBalancerFlavor,
+    Member, MemberCreate, Monitor, MonitorCreate, Pool, PoolCreate, Provider, ProvisioningStatus,
 };
 
 /// Octavia, through one session.

@@ -53,6 +53,18 @@ pub struct LoadBalancer {
     pub vip_port_id: String,
     pub vip_subnet_id: String,
     pub vip_network_id: String,
+    /// Since 2.26.
+    pub additional_vips: Vec<AdditionalVip>,
+}
+
+/// A further address of a load balancer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AdditionalVip {
+    pub subnet_id: String,
+    /// `None` leaves it to Octavia.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip_address: Option<String>,
 }
 
 /// A listener.
@@ -134,6 +146,8 @@ pub struct LoadBalancerCreate {
     pub vip_subnet_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vip_address: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub additional_vips: Vec<AdditionalVip>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -11,6 +11,8 @@ pub struct NewLoadBalancer {
     pub vip_network: String,
     pub vip_subnet: Option<String>,
     pub vip_address: Option<String>,
+    /// Subnets of further addresses.
+    pub additional_vip_subnets: Vec<String>,
     pub provider: Option<String>,
     /// Id of an Octavia flavor.
     pub flavor: Option<String>,

@@ -3,15 +3,19 @@
 //! In this order, as in CAPO: the load balancer's floating IP or else its own address; an endpoint
 //! that the object holds already; a floating IP for a control plane machine; the fixed IP.
 
+use std::net::IpAddr;
+
+use super::access::Access;
 use super::floating_ip;
 use super::load_balancer;
 use super::own;
 use super::part::Part;
 use super::resolve::{Net, Resolved};
 use super::seen::Seen;
+use super::vip;
 use super::want::{LoadBalancer as WantedBalancer, Want};
 use crate::step::Problem;
-use crate::world::{FloatingIp, LoadBalancer, Router};
+use crate::world::{FloatingIp, LoadBalancer, Network};
 
 /// The endpoint and what stands behind it.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +28,8 @@ pub(super) struct Endpoint<'a> {
 pub(super) struct Surroundings<'a, 'w> {
     pub resolved: &'w Resolved<'a>,
     pub net: Option<&'w Net<'a>>,
-    pub router: Option<&'a Router>,
+    /// Who may connect to the load balancer.
+    pub access: Option<&'w Access>,
     /// The network is connected to the external one, as far as that is our business.
     pub connected: bool,
 }
@@ -68,26 +73,17 @@ fn balanced<'a>(
     seen: &'a Seen,
 ) -> Result<Part<Endpoint<'a>>, Problem> {
     let own = own::load_balancer(&want.identity, seen)?;
-    let router_ips: Vec<String> = around
-        .router
-        .iter()
-        .flat_map(|router| &router.gateway_ips)
-        .map(|ip| ip.ip_address.clone())
-        .collect();
     let balancer = match around.net {
         Some(net) => {
-            let (resolved, router_ips) = (around.resolved, router_ips.as_slice());
-            load_balancer::plan(
-                &load_balancer::Context {
-                    want,
-                    wanted,
-                    resolved,
-                    net,
-                    router_ips,
-                    seen,
-                },
-                &own,
-            )?
+            let cx = load_balancer::Context {
+                want,
+                wanted,
+                resolved: around.resolved,
+                net,
+                access: around.access,
+                seen,
+            };
+            load_balancer::plan(&cx, &own)?
         }
         None => Part::waits_for_part(),
     };
@@ -96,6 +92,9 @@ fn balanced<'a>(
             host: lb.vip_address.clone(),
             balancer: Some(lb),
         }));
+    }
+    if let (Some(balancer), Some(net)) = (own.kept, around.net) {
+        takes_floating_ip(want, balancer, net.network)?;
     }
     let target = floating_ip::Target::Port {
         id: own.kept.map(|lb| lb.vip_port_id.as_str()),
@@ -106,6 +105,18 @@ fn balanced<'a>(
         host: ip.address.clone(),
         balancer: Some(lb),
     }))
+}
+
+/// A load balancer that was made before may have an IPv6 address only.
+fn takes_floating_ip(
+    want: &Want,
+    balancer: &LoadBalancer,
+    network: &Network,
+) -> Result<(), Problem> {
+    match balancer.vip_address.parse() {
+        Ok(IpAddr::V6(_)) => Err(vip::no_ipv4(&want.identity.object, network)),
+        _ => Ok(()),
+    }
 }
 
 fn no_endpoint(want: &Want) -> Problem {

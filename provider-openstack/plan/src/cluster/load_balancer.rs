@@ -3,16 +3,17 @@
 //!
 //! Octavia refuses changes while it works on a load balancer, so there is at most one at a time.
 
+use super::access::{self, Access};
 use super::action::Action;
-use super::allowed_cidrs;
 use super::balance::{Balance, Balancing, NewListener, NewLoadBalancer, NewPool};
 use super::own::Own;
 use super::part::Part;
-use super::resolve::{Net, Resolved, subnet_in};
+use super::resolve::{Net, Resolved};
 use super::seen::Seen;
+use super::vip;
 use super::want::{LoadBalancer as Wanted, Probe, Want};
 use crate::step::{Awaited, Problem, Resource, Waiting};
-use crate::world::{LoadBalancer, Pool, State};
+use crate::world::{Listener, LoadBalancer, Pool, State};
 
 /// What the load balancer is planned from.
 pub(super) struct Context<'a, 'w> {
@@ -20,8 +21,8 @@ pub(super) struct Context<'a, 'w> {
     pub wanted: &'w Wanted,
     pub resolved: &'w Resolved<'a>,
     pub net: &'w Net<'a>,
-    /// Addresses of the router, which are let in beside the user's `allowedCIDRs`.
-    pub router_ips: &'w [String],
+    /// `None` as long as there is no load balancer.
+    pub access: Option<&'w Access>,
     pub seen: &'a Seen,
 }
 
@@ -35,10 +36,10 @@ pub(super) fn plan<'a>(
     if balancer.state == State::Error {
         return Err(broken(cx.want, balancer));
     }
-    let ports = std::iter::once(&cx.want.api.port).chain(&cx.wanted.additional_ports);
-    let next = ports
-        .filter_map(|port| next_for_port(cx, balancer, *port))
-        .next();
+    if let Some(refused) = cx.access.and_then(|access| access.refused.clone()) {
+        return Err(refused);
+    }
+    let next = next(cx, balancer)?;
     let change = |balancer: &LoadBalancer, change| Action::Balance {
         load_balancer: balancer.id.clone(),
         change,
@@ -77,6 +78,21 @@ fn pending<'a>(balancer: &LoadBalancer) -> Part<&'a LoadBalancer> {
     Part::waits(Waiting::for_cloud("LoadBalancerPending", message, [on]))
 }
 
+/// A listener or pool that Octavia gave up on carries no traffic, and cannot be changed any more.
+fn usable(want: &Want, kind: &str, id: &str, state: State) -> Result<(), Problem> {
+    if state != State::Error {
+        return Ok(());
+    }
+    Err(Problem {
+        reason: "LoadBalancerError".into(),
+        object: want.identity.object.clone(),
+        field: format!("{kind} of the load balancer"),
+        value: id.into(),
+        way_out: "Octavia reports provisioning_status ERROR: delete it, and a new one is made"
+            .into(),
+    })
+}
+
 fn broken(want: &Want, balancer: &LoadBalancer) -> Problem {
     Problem {
         reason: "LoadBalancerError".into(),
@@ -91,37 +107,24 @@ fn broken(want: &Want, balancer: &LoadBalancer) -> Problem {
 
 fn create(cx: &Context<'_, '_>) -> Result<Action, Problem> {
     let names = &cx.want.identity.names;
-    let (network, subnet) = match &cx.resolved.load_balancer_network {
-        Some(net) => (net.network, net.subnets.first().copied()),
-        None => {
-            let subnets = || cx.net.subnets.iter().copied();
-            let primary = cx.want.api.primary_subnet.as_ref();
-            let subnet = primary
-                .map(|named| subnet_in(&cx.want.identity.object, named, cx.net.network, subnets()));
-            (cx.net.network, subnet.transpose()?.or(subnets().next()))
-        }
-    };
+    let vip = vip::choose(cx)?;
     let offered = |name: &&String| cx.seen.octavia.providers.contains(*name);
     let flavor = cx.wanted.flavor.as_ref();
     let flavor = flavor.and_then(|name| {
-        cx.seen
-            .octavia
-            .flavors
-            .iter()
-            .find(|(_, known)| known == name)
+        let mut flavors = cx.seen.octavia.flavors.iter();
+        flavors.find(|(_, known)| known == name)
     });
-    let without_floating_ip = || {
-        cx.seen
-            .endpoint_address
-            .clone()
-            .filter(|_| !cx.want.api.floating_ip)
-    };
     Ok(Action::CreateLoadBalancer(NewLoadBalancer {
         name: names.load_balancer(),
         description: names.description(),
-        vip_network: network.id.clone(),
-        vip_subnet: subnet.map(|subnet| subnet.id.clone()),
-        vip_address: cx.want.api.fixed_ip.clone().or_else(without_floating_ip),
+        vip_network: vip.network.id.clone(),
+        vip_subnet: vip.subnet.map(|subnet| subnet.id.clone()),
+        vip_address: vip.address,
+        additional_vip_subnets: vip
+            .additional
+            .iter()
+            .map(|subnet| subnet.id.clone())
+            .collect(),
         provider: cx.wanted.provider.as_ref().filter(offered).cloned(),
         flavor: flavor.map(|(id, _)| id.clone()),
         availability_zone: cx.wanted.availability_zone.clone(),
@@ -129,49 +132,58 @@ fn create(cx: &Context<'_, '_>) -> Result<Action, Problem> {
     }))
 }
 
-fn next_for_port(cx: &Context<'_, '_>, balancer: &LoadBalancer, port: u16) -> Option<Balance> {
+/// The first thing that a port of the load balancer lacks.
+fn next(cx: &Context<'_, '_>, balancer: &LoadBalancer) -> Result<Option<Balance>, Problem> {
+    let ports = std::iter::once(&cx.want.api.port).chain(&cx.wanted.additional_ports);
+    for port in ports {
+        let next = next_for_port(cx, balancer, *port)?;
+        if next.is_some() {
+            return Ok(next);
+        }
+    }
+    Ok(None)
+}
+
+fn next_for_port(
+    cx: &Context<'_, '_>,
+    balancer: &LoadBalancer,
+    port: u16,
+) -> Result<Option<Balance>, Problem> {
     let name = cx.want.identity.names.load_balancer_port(port);
     let tags = cx.want.tags.clone();
-    let allowed_cidrs = cx
-        .seen
-        .octavia
-        .has_allowed_cidrs(&balancer.provider)
-        .then(|| {
-            let subnets = cx.net.subnets.iter().map(|subnet| subnet.cidr.to_string());
-            allowed_cidrs::canonical(
-                &cx.wanted.allowed_cidrs,
-                subnets.chain(cx.router_ips.iter().cloned()),
-            )
-        });
+    let allowed_cidrs = cx.access.and_then(Access::of_listeners);
     let of_balancer = |id: &str| id == balancer.id;
     let mut listeners = cx.seen.listeners.iter();
     let Some(listener) = listeners.find(|l| l.name == name && of_balancer(&l.load_balancer_id))
     else {
-        return Some(Balance::CreateListener(NewListener {
+        return Ok(Some(Balance::CreateListener(NewListener {
             name,
             port,
-            allowed_cidrs,
+            allowed_cidrs: allowed_cidrs.map(<[String]>::to_vec),
             tags,
-        }));
+        })));
     };
+    usable(cx.want, "listener", &listener.id, listener.state)?;
     let mut pools = cx.seen.pools.iter();
     let Some(pool) = pools.find(|pool| pool.name == name && of_balancer(&pool.load_balancer_id))
     else {
         let (listener, method) = (listener.id.clone(), method(balancer));
-        return Some(Balance::CreatePool(NewPool {
+        return Ok(Some(Balance::CreatePool(NewPool {
             listener,
             name,
             method,
             tags,
-        }));
+        })));
     };
-    monitor(cx, pool, name).or_else(|| {
-        let allowed_cidrs = allowed_cidrs
-            .filter(|cidrs| *cidrs != allowed_cidrs::sorted(&listener.allowed_cidrs))?;
-        Some(Balance::UpdateAllowedCidrs {
-            listener: listener.id.clone(),
-            allowed_cidrs,
-        })
+    usable(cx.want, "pool", &pool.id, pool.state)?;
+    let restrict = || restrict(listener, allowed_cidrs?);
+    Ok(monitor(cx, pool, name).or_else(restrict))
+}
+
+fn restrict(listener: &Listener, allowed_cidrs: &[String]) -> Option<Balance> {
+    (access::same(&listener.allowed_cidrs) != allowed_cidrs).then(|| Balance::UpdateAllowedCidrs {
+        listener: listener.id.clone(),
+        allowed_cidrs: allowed_cidrs.to_vec(),
     })
 }
 

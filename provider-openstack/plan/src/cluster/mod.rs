@@ -11,8 +11,8 @@
 //! security groups ─ rules
 //! ```
 
+mod access;
 mod action;
-mod allowed_cidrs;
 mod balance;
 mod delete;
 mod endpoint;
@@ -27,6 +27,7 @@ mod security_groups;
 mod seen;
 mod status;
 mod validate;
+mod vip;
 mod want;
 mod warnings;
 
@@ -38,7 +39,7 @@ use jiff::Timestamp;
 pub use action::{Action, NewFloatingIp, NewNetwork, NewRouter, NewSubnet};
 pub use balance::{Balance, Balancing, NewListener, NewLoadBalancer, NewPool};
 pub use delete::delete;
-pub use seen::{Octavia, Seen};
+pub use seen::{Management, Octavia, Seen};
 pub use validate::Owner;
 pub use want::{
     Api, Brought, By, External, ExternalAddress, Gone, Groups, Identity, LoadBalancer, Managed,
@@ -46,6 +47,7 @@ pub use want::{
 };
 pub use warnings::Warning;
 
+use access::Access;
 use endpoint::Surroundings;
 use part::Part;
 use resolve::{Net, Resolved, Unresolved};
@@ -106,8 +108,16 @@ fn parts<'a>(want: &Want, resolved: &Resolved<'a>, seen: &'a Seen, draft: &mut D
         draft.router(router);
     }
 
+    let own = own::load_balancer(&want.identity, seen);
+    let balancer = own.as_ref().ok().and_then(|own| own.kept);
+    let access = access::plan(want, balancer, net.as_ref(), router.flatten(), seen);
+    let access = access.as_ref();
+    draft.access(want, access);
+
     if let Some(groups) = &want.groups {
-        let part = security_groups::plan(want, groups, &subnets(want, net.as_ref()), seen);
+        let api_from = access.map(Access::of_rules).unwrap_or_default();
+        let part =
+            security_groups::plan(want, groups, &subnets(want, net.as_ref()), &api_from, seen);
         let groups = draft.take(
             Type::SecurityGroupsReady,
             Reason::SecurityGroupCreateFailed,
@@ -118,13 +128,13 @@ fn parts<'a>(want: &Want, resolved: &Resolved<'a>, seen: &'a Seen, draft: &mut D
         }
     }
 
-    let (net, router) = (net.as_ref(), router.flatten());
+    let net = net.as_ref();
     let endpoint = endpoint::plan(
         want,
         &Surroundings {
             resolved,
             net,
-            router,
+            access,
             connected,
         },
         seen,
@@ -135,7 +145,7 @@ fn parts<'a>(want: &Want, resolved: &Resolved<'a>, seen: &'a Seen, draft: &mut D
         endpoint,
     );
     if let Some(endpoint) = endpoint {
-        draft.endpoint(want, resolved, net, &endpoint, seen);
+        draft.endpoint(resolved, net, &endpoint, access);
         if draft.is_settled() {
             draft.provisioned(want, seen, endpoint.host);
         }

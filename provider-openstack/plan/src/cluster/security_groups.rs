@@ -20,11 +20,13 @@ pub(super) struct MachineGroups<'a> {
     pub worker: &'a SecurityGroup,
 }
 
-/// `subnets`: whose hosts may reach node ports.
+/// `subnets`: whose hosts may reach node ports. `api_from`: who may reach the API; empty means
+/// everybody.
 pub(super) fn plan<'a>(
     want: &Want,
     groups: &Groups,
     subnets: &[IpNet],
+    api_from: &[IpNet],
     seen: &'a Seen,
 ) -> Result<Part<MachineGroups<'a>>, Problem> {
     let control_plane = own::security_group(&want.identity, Role::ControlPlane, seen)?;
@@ -47,7 +49,7 @@ pub(super) fn plan<'a>(
         control_plane,
         worker,
     };
-    let [control_plane_rules, worker_rules] = wanted_rules(want, groups, subnets, &found);
+    let [control_plane_rules, worker_rules] = wanted_rules(want, groups, subnets, api_from, &found);
     let mut actions = Vec::new();
     for (group, wanted) in [(control_plane, control_plane_rules), (worker, worker_rules)] {
         actions.extend(set_tags(
@@ -95,6 +97,7 @@ fn wanted_rules(
     want: &Want,
     groups: &Groups,
     subnets: &[IpNet],
+    api_from: &[IpNet],
     found: &MachineGroups<'_>,
 ) -> [Vec<WantedRule>; 2] {
     let additional_ports = want
@@ -105,9 +108,11 @@ fn wanted_rules(
     let cluster = rules::Cluster {
         control_plane_group: &found.control_plane.id,
         worker_group: &found.worker.id,
+        bastion_group: None,
         api_port: want.api.port,
         additional_ports: additional_ports.unwrap_or_default(),
         subnets,
+        api_from,
         allow_all_in_cluster: groups.allow_all_in_cluster,
     };
     let with = |mut rules: Vec<WantedRule>, users: &[UserRule]| {

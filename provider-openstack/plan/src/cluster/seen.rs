@@ -1,6 +1,7 @@
 //! What exists now, as far as a cluster is concerned.
 
 use crds::openstack::v1beta2::OpenStackClusterStatus;
+use ipnet::IpNet;
 
 use crate::world::{
     AvailabilityZone, FloatingIp, Listener, LoadBalancer, Monitor, Network, Pool, Port, Router,
@@ -26,6 +27,7 @@ pub struct Seen {
     pub pools: Vec<Pool>,
     pub monitors: Vec<Monitor>,
     pub octavia: Octavia,
+    pub management: Management,
     /// Only looked at while the object holds no failure domains.
     pub availability_zones: Vec<AvailabilityZone>,
     /// Whether Neutron can tag resources (`standard-attr-tag`).
@@ -48,12 +50,29 @@ pub struct Octavia {
     pub flavors: Vec<(String, String)>,
     /// The provider refused the health monitor of this cluster's load balancer.
     pub refuses_monitor: bool,
+    /// The provider refused to give this cluster's load balancer more than one address.
+    pub refuses_additional_vips: bool,
+}
+
+/// The management cluster, as the API of a workload cluster sees it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Management {
+    /// Where its connections come from; empty when that is not known.
+    pub cidrs: Vec<IpNet>,
+    /// They are added to every list of `allowedCIDRs`. Otherwise a list that shuts them out is
+    /// refused.
+    pub let_in: bool,
 }
 
 impl Octavia {
     /// Whether listeners of `provider` can restrict who connects (since 2.12, never with OVN).
     pub fn has_allowed_cidrs(&self, provider: &str) -> bool {
         self.version >= (2, 12) && provider != "ovn"
+    }
+
+    /// Whether members behind `provider` see who connects, instead of the load balancer.
+    pub fn keeps_source(&self, provider: &str) -> bool {
+        provider == "ovn"
     }
 }
 

@@ -4,8 +4,8 @@ use crds::openstack::conditions::{ConditionType, Reason};
 use crds::openstack::v1beta2 as api;
 use jiff::Timestamp;
 
+use super::access::{Access, By};
 use super::action::Action;
-use super::allowed_cidrs;
 use super::endpoint::Endpoint;
 use super::part::Part;
 use super::resolve::{Net, Resolved};
@@ -159,32 +159,41 @@ impl<'w> Draft<'w> {
         self.status().worker_security_group = status(groups.worker);
     }
 
+    /// Whether `allowedCIDRs` are in force; nothing is said of a load balancer that is open to everybody.
+    pub fn access(&mut self, want: &Want, access: Option<&Access>) {
+        let type_ = ConditionType::APIAccessRestricted.as_str();
+        let wanted = want.api.load_balancer.as_ref();
+        let restricted = wanted.is_some_and(|wanted| !wanted.allowed_cidrs.is_empty());
+        let Some(access) = access.filter(|_| restricted) else {
+            self.status()
+                .conditions
+                .retain(|condition| condition.type_ != type_);
+            return;
+        };
+        let reason = Reason::AllowedCIDRsNotInForce.as_str();
+        self.set(match (&access.refused, &access.by) {
+            (Some(refused), _) => New::not(type_, reason, refused.to_string()),
+            (None, By::Nothing(why)) => New::not(type_, reason, why),
+            (None, By::Listeners | By::SecurityGroup) => New::ready(type_),
+        });
+    }
+
     pub fn endpoint(
         &mut self,
-        want: &Want,
         resolved: &Resolved<'_>,
         net: Option<&Net<'_>>,
         endpoint: &Endpoint<'_>,
-        seen: &Seen,
+        access: Option<&Access>,
     ) {
-        let (Some(balancer), Some(wanted)) = (endpoint.balancer, &want.api.load_balancer) else {
+        let Some(balancer) = endpoint.balancer else {
             return;
         };
-        let own = net
-            .iter()
-            .flat_map(|net| &net.subnets)
-            .map(|subnet| subnet.cidr.to_string());
-        let router_ips: Vec<String> = self
-            .status()
-            .router
-            .iter()
-            .flat_map(|router| router.ips.clone())
-            .collect();
-        let limited = seen.octavia.has_allowed_cidrs(&balancer.provider);
-        let allowed_cidrs = if limited {
-            allowed_cidrs::canonical(&wanted.allowed_cidrs, own.chain(router_ips))
-        } else {
-            Vec::new()
+        let allowed_cidrs = match access {
+            Some(Access {
+                by: By::Nothing(_), ..
+            })
+            | None => Vec::new(),
+            Some(access) => access.cidrs.clone(),
         };
         self.status().api_server_managed_load_balancer = Some(api::LoadBalancer {
             name: balancer.name.clone(),

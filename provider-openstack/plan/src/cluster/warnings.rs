@@ -1,7 +1,7 @@
 //! Wishes about the load balancer that are passed over, said at the moment when it matters.
 
+use super::access;
 use super::action::Action;
-use super::allowed_cidrs;
 use super::balance::{Balance, NewLoadBalancer};
 use super::seen::{Octavia, Seen};
 use super::want::{LoadBalancer, Want};
@@ -19,7 +19,7 @@ pub(super) fn of(actions: &[Action], want: &Want, seen: &Seen) -> Vec<Warning> {
         Action::Balance {
             change: Balance::CreateListener(_) | Balance::UpdateAllowedCidrs { .. },
             ..
-        } => allowed_cidrs::unusable(&wanted.allowed_cidrs)
+        } => access::unusable(&wanted.allowed_cidrs)
             .map(unusable)
             .collect(),
         _ => Vec::new(),
@@ -28,7 +28,7 @@ pub(super) fn of(actions: &[Action], want: &Want, seen: &Seen) -> Vec<Warning> {
 }
 
 fn unusable(entry: &String) -> Warning {
-    let text = format!("allowedCIDRs: {entry} is no IPv4 address or CIDR and is left out");
+    let text = format!("allowedCIDRs: {entry} is no address or CIDR and is left out");
     ("FailedIPAddressValidation", text)
 }
 

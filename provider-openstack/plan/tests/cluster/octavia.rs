@@ -1,6 +1,7 @@
 //! The part of the small cloud that Octavia plays: it takes its time, and refuses changes meanwhile.
 
 use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use plan::cluster::{Balance, NewLoadBalancer, Probe};
 use plan::world::{FixedIp, Listener, LoadBalancer, Monitor, Pool, Port, State};
@@ -92,10 +93,36 @@ impl Cloud {
         Ok(())
     }
 
+    /// The tenth address of a subnet.
+    fn tenth(&mut self, subnet: &str) -> Result<String, String> {
+        let subnet = find(&mut self.holds.subnets, |s| s.id == subnet)?;
+        Ok(match subnet.cidr.network() {
+            IpAddr::V4(first) => Ipv4Addr::from(u32::from(first) + 10).to_string(),
+            IpAddr::V6(first) => Ipv6Addr::from(u128::from(first) + 10).to_string(),
+        })
+    }
+
     pub(super) fn create_load_balancer(&mut self, new: NewLoadBalancer) -> Result<(), String> {
         let (id, port) = (self.id("balancer"), self.id("port"));
-        let subnet_id = new.vip_subnet.clone().ok_or("a subnet is needed")?;
-        find(&mut self.holds.subnets, |s| s.id == subnet_id)?;
+        // Octavia prefers IPv4 when it is left to choose.
+        let network = new.vip_network.clone();
+        let mut usable = self
+            .holds
+            .subnets
+            .iter()
+            .filter(|s| s.network_id == network);
+        let chosen = usable.next().map(|subnet| subnet.id.clone());
+        let subnet_id = new
+            .vip_subnet
+            .clone()
+            .or(chosen)
+            .ok_or("a subnet is needed")?;
+        let vip = self.tenth(&subnet_id)?;
+        let vip = new.vip_address.unwrap_or(vip);
+        let additional = new.additional_vip_subnets.iter();
+        let additional_vips = additional
+            .map(|id| self.tenth(id))
+            .collect::<Result<_, _>>()?;
         self.holds.ports.push(Port {
             id: port.clone(),
             name: "octavia-lb".into(),
@@ -103,7 +130,7 @@ impl Cloud {
             device_owner: "Octavia".into(),
             fixed_ips: vec![FixedIp {
                 subnet_id: subnet_id.clone(),
-                ip_address: "10.6.0.10".into(),
+                ip_address: vip.clone(),
             }],
             ..Port::default()
         });
@@ -113,7 +140,8 @@ impl Cloud {
             description: new.description,
             tags: new.tags,
             provider: new.provider.unwrap_or_else(|| "amphora".into()),
-            vip_address: "10.6.0.10".into(),
+            vip_address: vip,
+            additional_vips,
             vip_port_id: port,
             vip_network_id: new.vip_network,
             vip_subnet_id: subnet_id,
