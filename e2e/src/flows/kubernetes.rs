@@ -45,11 +45,26 @@ pub const CONTROL_PLANE: Kind = kind(
     "KubeadmControlPlane",
     "kubeadmcontrolplanes",
 );
+pub const KUBEADM_CONFIG_TEMPLATE: Kind = kind(
+    "bootstrap.cluster.x-k8s.io/v1beta2",
+    "KubeadmConfigTemplate",
+    "kubeadmconfigtemplates",
+);
 pub const CLUSTER_STACK: Kind = kind(STACKS, "ClusterStack", "clusterstacks");
 pub const RELEASE: Kind = kind(STACKS, "ClusterStackRelease", "clusterstackreleases");
 pub const ADDON: Kind = kind(STACKS, "ClusterAddon", "clusteraddons");
 pub const OPENSTACK_CLUSTER: Kind = kind(OPENSTACK, "OpenStackCluster", "openstackclusters");
 pub const OPENSTACK_MACHINE: Kind = kind(OPENSTACK, "OpenStackMachine", "openstackmachines");
+pub const OPENSTACK_MACHINE_TEMPLATE: Kind = kind(
+    OPENSTACK,
+    "OpenStackMachineTemplate",
+    "openstackmachinetemplates",
+);
+pub const FLOATING_IP_POOL: Kind = kind(
+    "infrastructure.cluster.x-k8s.io/v1alpha1",
+    "OpenStackFloatingIPPool",
+    "openstackfloatingippools",
+);
 pub const OPENSTACK_SERVER: Kind = kind(
     "infrastructure.cluster.x-k8s.io/v1alpha1",
     "OpenStackServer",
@@ -61,6 +76,11 @@ const fn kind(api: &'static str, name: &'static str, plural: &'static str) -> Ki
 }
 
 impl Kind {
+    /// API group; empty in `v1`.
+    pub fn group(self) -> &'static str {
+        self.api.split_once('/').map_or("", |(group, _)| group)
+    }
+
     fn resource(self) -> ApiResource {
         let (group, version) = self.api.split_once('/').unwrap_or(("", self.api));
         ApiResource {

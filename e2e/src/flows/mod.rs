@@ -11,6 +11,7 @@ mod demo;
 mod kubernetes;
 mod requests;
 mod scale;
+mod shapes;
 mod stack;
 mod tenant;
 mod upgrade;
@@ -73,6 +74,7 @@ pub fn all() -> Vec<Flow> {
         flow("upgrade", upgrade::run),
         flow("delete", delete::run),
         flow("crash", crash::run),
+        flow("shapes", shapes::run),
         flow("bad_input", bad_input::run),
         flow("requests", requests::run),
         Flow {
