@@ -1,6 +1,9 @@
 //! `cargo lab test`: what can be said without a lab first, then the flows.
 
 use std::{
+    fs,
+    io::ErrorKind,
+    os::unix::fs::symlink,
     panic::{self, AssertUnwindSafe},
     process::Command,
     time::{Duration, Instant},
@@ -11,7 +14,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use crate::{
     flows::{self, Flow},
     lab::Lab,
-    netns, up,
+    netns, tools, up,
 };
 
 /// Release of cargo-deny that is installed into the cache if the machine has none.
@@ -35,6 +38,9 @@ pub fn test(lab: &Lab, filter: Option<&str>) -> Result<()> {
         if chosen(name) {
             outcomes.push(measure(lab, name, || cargo(lab, arguments)));
         }
+    }
+    if chosen("scenarios") {
+        outcomes.push(measure(lab, "scenarios", || scenarios(lab)));
     }
     if chosen("deny") {
         outcomes.push(measure(lab, "deny", || deny(lab)));
@@ -66,8 +72,31 @@ const STATIC: &[(&str, &[&str])] = &[
         "generated",
         &["run", "--quiet", "--package", "generate", "--", "--check"],
     ),
-    ("unit", &["test", "--workspace", "--quiet"]),
+    (
+        "unit",
+        &["test", "--workspace", "--quiet", "--exclude", "scenarios"],
+    ),
 ];
+
+/// The provider against a real API server and a simulated cloud: tests of cargo that need programs of ours.
+fn scenarios(lab: &Lab) -> Result<()> {
+    let assets = lab.part_dir("scenarios/assets");
+    for name in ["etcd", "kube-apiserver"] {
+        let (program, link) = (tools::bin(lab, name)?, assets.join(name));
+        match fs::remove_file(&link) {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                return Err(e).with_context(|| link.display().to_string());
+            }
+            _ => symlink(program, &link).with_context(|| link.display().to_string())?,
+        }
+    }
+    let mut command = Command::new("cargo");
+    command
+        .args(["test", "--package", "scenarios", "--quiet"])
+        .env("KUBEBUILDER_ASSETS", assets)
+        .current_dir(&lab.repo);
+    finish(&mut command)
+}
 
 fn run_flows(lab: &Lab, flows: &[Flow]) -> Result<Vec<Outcome>> {
     let parts: Vec<String> = flows

@@ -1,0 +1,308 @@
+//! What Cluster API does around the provider, as far as the provider needs it: it creates the objects
+//! with their owners, brings bootstrap data, and deletes machines before their cluster.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use futures::future::try_join_all;
+use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::GroupVersionKind;
+use kube::runtime::wait::await_condition;
+use kube::{Api, Client, ResourceExt};
+use serde_json::{Value, json};
+
+const CORE: &str = "cluster.x-k8s.io";
+const INFRASTRUCTURE: &str = "infrastructure.cluster.x-k8s.io";
+/// Secret with the credentials, for the identityRef of all objects.
+const IDENTITY: &str = "cloud";
+
+/// One cluster in a namespace of its own, as its user and Cluster API see it.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    /// Namespace.
+    pub namespace: String,
+    /// Name of the Cluster and of its OpenStackCluster.
+    pub name: String,
+    /// How long anything that is waited for may take, on the real clock.
+    pub deadline: Duration,
+}
+
+/// A Machine to be.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// Name of the Machine and of its OpenStackMachine.
+    pub name: String,
+    /// Whether it is part of the control plane.
+    pub control_plane: bool,
+    /// Availability zone.
+    pub failure_domain: Option<String>,
+    /// Spec of the OpenStackMachine.
+    pub spec: Value,
+}
+
+impl Cluster {
+    /// Creates the namespace and the Secret with `clouds.yaml`.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn open(
+        client: Client,
+        namespace: &str,
+        clouds_yaml: &str,
+        deadline: Duration,
+    ) -> Result<Self> {
+        let cluster = Self {
+            client,
+            namespace: namespace.to_owned(),
+            name: "demo".to_owned(),
+            deadline,
+        };
+        let namespaces: Api<DynamicObject> =
+            Api::all_with(cluster.client.clone(), &resource("", "v1", "Namespace"));
+        create(
+            &namespaces,
+            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }),
+        )
+        .await?;
+        cluster.secret(IDENTITY, "clouds.yaml", clouds_yaml).await?;
+        Ok(cluster)
+    }
+
+    /// The objects of a kind: `Cluster`, `OpenStackMachine` and so on.
+    #[must_use]
+    pub fn api(&self, kind: &str) -> Api<DynamicObject> {
+        let of = match kind {
+            "Secret" => resource("", "v1", kind),
+            "Cluster" | "Machine" => resource(CORE, "v1beta2", kind),
+            "OpenStackServer" | "OpenStackFloatingIPPool" => {
+                resource(INFRASTRUCTURE, "v1alpha1", kind)
+            }
+            _ => resource(INFRASTRUCTURE, "v1beta2", kind),
+        };
+        Api::namespaced_with(self.client.clone(), &self.namespace, &of)
+    }
+
+    /// Creates the Cluster and its OpenStackCluster; the identity is added to `spec`.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn create(&self, spec: Value) -> Result<()> {
+        let owner = create(
+            &self.api("Cluster"),
+            json!({
+                "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
+                "metadata": self.metadata(&self.name, json!({})),
+                "spec": { "infrastructureRef": self.reference("OpenStackCluster", &self.name) },
+            }),
+        )
+        .await?;
+        let mut object = json!({
+            "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta2", "kind": "OpenStackCluster",
+            "metadata": self.metadata(&self.name, json!({})),
+            "spec": spec,
+        });
+        object["spec"]["identityRef"] = json!({ "name": IDENTITY, "cloudName": "openstack" });
+        object["metadata"]["ownerReferences"] = json!([owned_by(&owner)]);
+        create(&self.api("OpenStackCluster"), object).await?;
+        Ok(())
+    }
+
+    /// Creates a Machine, its bootstrap data and its OpenStackMachine.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn create_machine(&self, machine: &Machine) -> Result<()> {
+        let data = format!("{}-bootstrap", machine.name);
+        self.secret(&data, "value", "#cloud-config\n").await?;
+        let labels = if machine.control_plane {
+            json!({ "cluster.x-k8s.io/control-plane": "" })
+        } else {
+            json!({})
+        };
+        let mut spec = json!({
+            "clusterName": self.name,
+            "bootstrap": { "dataSecretName": data },
+            "infrastructureRef": self.reference("OpenStackMachine", &machine.name),
+        });
+        if let Some(zone) = &machine.failure_domain {
+            spec["failureDomain"] = json!(zone);
+        }
+        let owner = create(
+            &self.api("Machine"),
+            json!({
+                "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Machine",
+                "metadata": self.metadata(&machine.name, labels.clone()),
+                "spec": spec,
+            }),
+        )
+        .await?;
+        let mut object = json!({
+            "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta2", "kind": "OpenStackMachine",
+            "metadata": self.metadata(&machine.name, labels),
+            "spec": machine.spec,
+        });
+        object["metadata"]["ownerReferences"] = json!([owned_by(&owner)]);
+        create(&self.api("OpenStackMachine"), object).await?;
+        Ok(())
+    }
+
+    /// Waits until the OpenStackCluster is provisioned and ready, and says so in the Cluster.
+    ///
+    /// # Errors
+    /// The object as it was at the deadline.
+    pub async fn provisioned(&self) -> Result<()> {
+        let object = self
+            .wait_for("OpenStackCluster", &self.name, is_ready)
+            .await?;
+        let endpoint = &object.data["spec"]["controlPlaneEndpoint"];
+        let patch = json!({
+            "spec": { "controlPlaneEndpoint": endpoint },
+            "status": { "initialization": { "infrastructureProvisioned": true } },
+        });
+        let (api, params) = (self.api("Cluster"), PatchParams::default());
+        api.patch(&self.name, &params, &Patch::Merge(&patch))
+            .await?;
+        api.patch_status(&self.name, &params, &Patch::Merge(&patch))
+            .await?;
+        Ok(())
+    }
+
+    /// Waits until an OpenStackMachine is ready.
+    ///
+    /// # Errors
+    /// The object as it was at the deadline.
+    pub async fn machine_ready(&self, name: &str) -> Result<()> {
+        self.wait_for("OpenStackMachine", name, is_ready)
+            .await
+            .map(drop)
+    }
+
+    /// Deletes machines as Cluster API does: the infrastructure first, the Machine when it is gone.
+    ///
+    /// # Errors
+    /// What does not go before the deadline.
+    pub async fn delete_machines(&self, names: impl IntoIterator<Item = String>) -> Result<()> {
+        try_join_all(names.into_iter().map(|name| async move {
+            self.delete("OpenStackMachine", &name).await?;
+            self.delete("Machine", &name).await
+        }))
+        .await
+        .map(drop)
+    }
+
+    /// Deletes all machines, then the cluster.
+    ///
+    /// # Errors
+    /// What does not go before the deadline.
+    pub async fn delete_all(&self) -> Result<()> {
+        let machines = self.api("Machine").list(&Default::default()).await?;
+        self.delete_machines(machines.iter().map(ResourceExt::name_any))
+            .await?;
+        self.delete("OpenStackCluster", &self.name).await?;
+        self.delete("Cluster", &self.name).await
+    }
+
+    /// Deletes an object and waits until it is gone.
+    ///
+    /// # Errors
+    /// The object as it was at the deadline.
+    pub async fn delete(&self, kind: &str, name: &str) -> Result<()> {
+        let api = self.api(kind);
+        match api.delete(name, &DeleteParams::default()).await {
+            Err(kube::Error::Api(refused)) if refused.code == 404 => return Ok(()),
+            result => result?,
+        };
+        let gone = await_condition(api.clone(), name, |object: Option<&DynamicObject>| {
+            object.is_none()
+        });
+        match tokio::time::timeout(self.deadline, gone).await {
+            Ok(waited) => waited.map(drop).context("watch"),
+            Err(_) => Err(self.late(kind, name, "gone").await),
+        }
+    }
+
+    /// Waits until an object is as `wanted`.
+    ///
+    /// # Errors
+    /// The object as it was at the deadline.
+    pub async fn wait_for(
+        &self,
+        kind: &str,
+        name: &str,
+        wanted: fn(&DynamicObject) -> bool,
+    ) -> Result<DynamicObject> {
+        let waited = await_condition(self.api(kind), name, |object: Option<&DynamicObject>| {
+            object.is_some_and(wanted)
+        });
+        match tokio::time::timeout(self.deadline, waited).await {
+            Ok(object) => object?.context("it was there a moment ago"),
+            Err(_) => Err(self.late(kind, name, "as expected").await),
+        }
+    }
+
+    async fn late(&self, kind: &str, name: &str, wanted: &str) -> anyhow::Error {
+        let (namespace, seconds) = (&self.namespace, self.deadline.as_secs());
+        let mut object = match self.api(kind).get(name).await {
+            Ok(object) => object,
+            Err(error) => return anyhow::anyhow!("{kind} {namespace}/{name}: {error}"),
+        };
+        object.metadata.managed_fields = None;
+        let text = serde_json::to_string_pretty(&object).unwrap_or_default();
+        anyhow::anyhow!("{kind} {namespace}/{name} is not {wanted} after {seconds} s:\n{text}")
+    }
+
+    async fn secret(&self, name: &str, key: &str, value: &str) -> Result<()> {
+        create(
+            &self.api("Secret"),
+            json!({
+                "apiVersion": "v1", "kind": "Secret",
+                "metadata": { "name": name }, "stringData": { key: value },
+            }),
+        )
+        .await
+        .map(drop)
+    }
+
+    fn metadata(&self, name: &str, mut labels: Value) -> Value {
+        labels["cluster.x-k8s.io/cluster-name"] = json!(self.name);
+        json!({ "name": name, "labels": labels })
+    }
+
+    fn reference(&self, kind: &str, name: &str) -> Value {
+        json!({ "apiGroup": INFRASTRUCTURE, "kind": kind, "name": name })
+    }
+}
+
+fn resource(group: &str, version: &str, kind: &str) -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
+}
+
+async fn create(api: &Api<DynamicObject>, object: Value) -> Result<DynamicObject> {
+    let what = format!("create {} {}", object["kind"], object["metadata"]["name"]);
+    let object: DynamicObject = serde_json::from_value(object)?;
+    api.create(&PostParams::default(), &object)
+        .await
+        .context(what)
+}
+
+fn owned_by(owner: &DynamicObject) -> Value {
+    let types = owner.types.as_ref();
+    json!({
+        "apiVersion": types.map(|types| &types.api_version),
+        "kind": types.map(|types| &types.kind),
+        "name": owner.name_any(),
+        "uid": owner.uid(),
+        "controller": true,
+    })
+}
+
+/// Provisioned, and `Ready` for this generation of the spec.
+fn is_ready(object: &DynamicObject) -> bool {
+    let status = &object.data["status"];
+    let conditions = status["conditions"].as_array().into_iter().flatten();
+    let ready = conditions
+        .into_iter()
+        .any(|c| c["type"] == "Ready" && c["status"] == "True");
+    ready && status["initialization"]["provisioned"] == true
+}

@@ -1,0 +1,160 @@
+//! The provider in this process: all its controllers, on a thread of their own.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use runtime::Kit;
+use runtime::health::Health;
+use runtime::metrics::Metrics;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::ApiServer;
+
+/// How often a fast clock is moved on.
+const TICK: Duration = Duration::from_millis(4);
+/// Reconciles at a time, for each controller.
+const CONCURRENCY: u16 = 10;
+
+/// How a provider is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// It handles the objects of this namespace alone.
+    pub namespace: String,
+    /// Seconds of its clock in a second: all that it waits for, and its timeouts, pass so much faster.
+    /// Requests take as long as they take, so they seem so much slower to it.
+    pub speed: u32,
+}
+
+/// What moves together with the clock of a provider.
+pub type Advance = Arc<dyn Fn(Duration) + Send + Sync>;
+
+/// A running provider. Dropped, it has crashed: nothing that was begun is finished.
+pub struct Provider {
+    /// What it counted.
+    pub metrics: Arc<cloud::Metrics>,
+    kill: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Provider {
+    /// Starts a provider. `advance` is told how far its clock went.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub fn start(api: &'static ApiServer, options: Options, advance: Advance) -> Result<Self> {
+        let (kill, killed) = oneshot::channel();
+        let metrics = Arc::new(cloud::Metrics::default());
+        let counted = metrics.clone();
+        let main = move || run(api, &options, &advance, counted, killed);
+        let thread = thread::Builder::new()
+            .name("provider".to_owned())
+            .spawn(main)?;
+        Ok(Self {
+            metrics,
+            kill: Some(kill),
+            thread: Some(thread),
+        })
+    }
+
+    /// Ends it at once, in the middle of whatever it does, and waits until it is gone.
+    pub fn crash(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.kill.take().map(|kill| kill.send(()));
+        let ended = self.thread.take().map(JoinHandle::join);
+        if matches!(ended, Some(Err(_))) && !thread::panicking() {
+            panic!("the provider panicked, see above");
+        }
+    }
+}
+
+/// One thread, so that the end of its runtime is the end of every task at once.
+fn run(
+    api: &'static ApiServer,
+    options: &Options,
+    advance: &Advance,
+    metrics: Arc<cloud::Metrics>,
+    killed: oneshot::Receiver<()>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.expect("a runtime");
+    runtime.block_on(async {
+        let clock = run_clock(options.speed, advance.clone());
+        let controllers = async {
+            controllers(api, options, metrics)
+                .await
+                .expect("the provider starts");
+            panic!("the provider ended by itself");
+        };
+        tokio::select! {
+            biased;
+            _ = killed => {}
+            () = clock => {}
+            () = controllers => {}
+        }
+    });
+    runtime.shutdown_background();
+}
+
+async fn controllers(
+    api: &ApiServer,
+    options: &Options,
+    metrics: Arc<cloud::Metrics>,
+) -> Result<()> {
+    // Nobody asks it to stop: it crashes.
+    let (_stop, shutdown) = watch::channel(false);
+    let kit = Kit {
+        client: api.client().context("client")?,
+        namespace: Some(options.namespace.clone()),
+        watch_filter: None,
+        concurrency: CONCURRENCY,
+        shutdown,
+        health: Health::default(),
+        metrics: Metrics::default(),
+    };
+    provider_openstack::run(
+        kit,
+        metrics,
+        None,
+        provider_openstack::cluster::Management::default(),
+    )
+    .await;
+    Ok(())
+}
+
+/// Runs the clock of this runtime `speed` times as fast.
+///
+/// Tokio moves a paused clock by itself whenever all tasks wait, also for an answer from another
+/// process. It does not while a blocking task runs, and one does here: the one that tells the time.
+async fn run_clock(speed: u32, advance: Advance) {
+    if speed == 1 {
+        return std::future::pending().await;
+    }
+    tokio::time::pause();
+    let (tick, mut ticks) = mpsc::channel(1);
+    tokio::task::spawn_blocking(move || {
+        let mut last = Instant::now();
+        loop {
+            thread::sleep(TICK);
+            let now = Instant::now();
+            if tick.blocking_send(now - last).is_err() {
+                return;
+            }
+            last = now;
+        }
+    });
+    while let Some(passed) = ticks.recv().await {
+        let passed = passed * speed;
+        advance(passed);
+        tokio::time::advance(passed).await;
+    }
+}
