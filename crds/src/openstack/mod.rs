@@ -4,6 +4,7 @@
 //! take over the other's objects.
 
 pub mod conditions;
+pub mod conversion;
 pub mod names;
 pub mod v1alpha1;
 pub mod v1beta1;

@@ -1,7 +1,7 @@
 //! Version `v1beta1`: served for clients that have not moved to [`v1beta2`](super::v1beta2) yet.
 //!
 //! The types say what the schema is and what a field has become; requests in this version are
-//! converted before they are stored. Types that are the same in both
+//! [converted](super::conversion) before they are stored. Types that are the same in both
 //! versions are those of `v1beta2`.
 
 mod cluster;
