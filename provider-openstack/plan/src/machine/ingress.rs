@@ -1,6 +1,6 @@
 //! API traffic to a control plane node: members of the load balancer, or the floating IP.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crds::openstack::conditions::Reason;
 use crds::openstack::v1alpha1::OpenStackServer;
@@ -51,8 +51,16 @@ fn members(
             Awaited::new(Resource::LoadBalancer, id),
         );
     };
-    let Some((_, address)) = node_address(want, seen, server) else {
-        return no_address(want, reason);
+    // OVN passes packets on as they are; other load balancers make a connection of their own.
+    let ipv6 = balancer
+        .vip_address
+        .parse()
+        .is_ok_and(|vip: IpAddr| vip.is_ipv6());
+    let same = |address: &IpAddr| address.is_ipv6() == ipv6;
+    let other = |_: &IpAddr| balancer.provider != "ovn";
+    let found = node_address(want, seen, server, same);
+    let Some((_, address)) = found.or_else(|| node_address(want, seen, server, other)) else {
+        return no_address(want, reason, if ipv6 { "IPv6" } else { "IPv4" });
     };
     let mut wrong = Vec::new();
     for port in ports {
@@ -74,7 +82,7 @@ fn members(
             subnet: other_network.then(|| address.subnet_id.clone()),
             tags: want.cluster.tags.clone(),
         };
-        wrong.extend(corrections(seen, wanted));
+        wrong.extend(corrections(seen, &pool.name, wanted));
     }
     one_at_a_time(balancer, wrong, |message| {
         Said::ingress(Saying::not(Reason::Progressing, message))
@@ -94,7 +102,13 @@ pub fn one_at_a_time(
         let said = say(first.to_string());
         return Some((Step::Do(vec![first]), said));
     }
-    let message = format!("load balancer {} is busy; next: {first}", balancer.name);
+    let message = match balancer.state {
+        State::Error => format!(
+            "load balancer {} is in ERROR: let an operator fail it over; next: {first}",
+            balancer.name
+        ),
+        _ => format!("load balancer {} is busy; next: {first}", balancer.name),
+    };
     let on = [Awaited::new(Resource::LoadBalancer, &balancer.id)];
     let waiting = Waiting::for_cloud(Reason::Progressing, message.clone(), on);
     Some((Step::Wait(waiting), say(message)))
@@ -114,23 +128,17 @@ fn pool<'a>(
 }
 
 /// What makes the pool hold the wanted member and no other of its name. A member's address cannot
-/// be changed, so a wrong one goes first.
-fn corrections(seen: &SeenIngress, wanted: NewMember) -> Vec<Action> {
-    let named = |member: &&Member| member.pool_id == wanted.pool && member.name == wanted.name;
-    let right = |member: &&Member| {
-        member.address == wanted.address
-            && member.port == wanted.port
-            && wanted
-                .subnet
-                .as_ref()
-                .is_none_or(|id| member.subnet_id.as_ref() == Some(id))
-    };
-    let named: Vec<&Member> = seen.members.iter().filter(named).collect();
-    let keep = named
-        .iter()
-        .copied()
-        .find(right)
-        .map(|member| member.id.clone());
+/// be changed, so a wrong one goes first; and so does one that a machine before left at this address.
+fn corrections(seen: &SeenIngress, pool_name: &str, wanted: NewMember) -> Vec<Action> {
+    let right = |member: &&Member| member.address == wanted.address && member.port == wanted.port;
+    let ours = |member: &&Member| member.name == wanted.name;
+    let left = |member: &&Member| right(member) && member.name.starts_with(pool_name);
+    let of_pool = (seen.members.iter()).filter(|member| member.pool_id == wanted.pool);
+    let named: Vec<&Member> = of_pool
+        .filter(|member| ours(member) || left(member))
+        .collect();
+    let mut mine = named.iter().copied().filter(ours);
+    let keep = mine.find(right).map(|member| member.id.clone());
     let mut actions: Vec<Action> = named
         .iter()
         .filter(|member| Some(&member.id) != keep.as_ref() && member.state != State::Deleting)
@@ -174,8 +182,8 @@ fn floating_ip(
         // Here, or on another control plane node: it leads to an API server.
         return (Step::Done, Said::ingress(Saying::ready()));
     }
-    let Some((port, _)) = node_address(want, seen, server) else {
-        return no_address(want, reason);
+    let Some((port, _)) = node_address(want, seen, server, IpAddr::is_ipv4) else {
+        return no_address(want, reason, "IPv4");
     };
     let action = Action::AssociateFloatingIp {
         floating_ip: floating_ip.id.clone(),
@@ -185,20 +193,18 @@ fn floating_ip(
     (Step::Do(vec![action]), said)
 }
 
-/// The first IPv4 address of the server in the cluster's network, with its port.
+/// The first address of the server in the cluster's network that fits, with its port.
 fn node_address<'a>(
     want: &Want,
     seen: &'a SeenIngress,
     server: &OpenStackServer,
+    fits: impl Fn(&IpAddr) -> bool,
 ) -> Option<(&'a Port, &'a FixedIp)> {
     let network = want.cluster.network.as_ref()?;
-    own_ports(seen, server).find_map(|port| {
-        let address = port
-            .fixed_ips
-            .iter()
-            .find(|ip| ip.ip_address.parse::<Ipv4Addr>().is_ok())?;
-        (port.network_id == network.id).then_some((port, address))
-    })
+    let fits = |ip: &&FixedIp| ip.ip_address.parse().is_ok_and(|address| fits(&address));
+    own_ports(seen, server)
+        .filter(|port| port.network_id == network.id)
+        .find_map(|port| port.fixed_ips.iter().find(fits).map(|ip| (port, ip)))
 }
 
 /// The server's ports, in the order of its network interfaces.
@@ -215,7 +221,7 @@ pub fn own_ports<'a>(
         .filter_map(|id| seen.ports.iter().find(|port| port.id == id))
 }
 
-fn no_address(want: &Want, reason: Reason) -> Outcome {
+fn no_address(want: &Want, reason: Reason, family: &str) -> Outcome {
     let network = want
         .cluster
         .network
@@ -227,7 +233,7 @@ fn no_address(want: &Want, reason: Reason) -> Outcome {
         field: "spec.ports".to_string(),
         value: String::new(),
         way_out: format!(
-            "no port has an IPv4 address in the cluster's network {}; API traffic needs one",
+            "no port has an {family} address in the cluster's network {}; API traffic needs one",
             network.unwrap_or_default()
         ),
     };

@@ -1,5 +1,7 @@
 //! What is wanted of a machine, gathered from the four objects that say it.
 
+use std::net::IpAddr;
+
 use crds::capi;
 use crds::capi::names::WATCH_FILTER_LABEL;
 use crds::openstack::v1beta2::{
@@ -177,22 +179,22 @@ fn ingress(infrastructure: &OpenStackCluster) -> Ingress {
             .and_then(|status| status.network.as_ref())
             .map(|n| &n.id);
         let own = balancer.load_balancer_network.as_ref().map(|n| &n.id);
-        let first = endpoint
-            .port
-            .and_then(|port| u16::try_from(port).ok())
-            .or(api.port);
+        let of_endpoint = endpoint.port.and_then(|port| u16::try_from(port).ok());
+        let mut first = of_endpoint.into_iter().chain(api.port);
         let further = managed.additional_ports.iter();
         let further = further.filter_map(|port| u16::try_from(*port).ok());
         return Ingress::LoadBalancer {
             id: balancer.id.clone(),
-            ports: std::iter::once(first.unwrap_or(6443))
+            ports: std::iter::once(first.find(|port| *port != 0).unwrap_or(6443))
                 .chain(further)
                 .collect(),
             other_network: own.is_some() && own != network,
         };
     }
     let external = spec.enable_external_network != Some(false);
-    match endpoint.host {
+    // A name leads to the floating IP that is given, or to none that is ours.
+    let is_address = |host: &String| host.parse::<IpAddr>().is_ok();
+    match endpoint.host.filter(is_address).or(api.floating_ip) {
         Some(address) if external && api.enable_floating_ip != Some(false) => {
             Ingress::FloatingIp { address }
         }

@@ -14,7 +14,7 @@ use super::shapes::{any_spec, cloud, gone, want};
 const ROUNDS: usize = 60;
 
 /// Plans and acts until there is nothing to do; the last decision.
-fn converge(cloud: &mut Cloud, plan: impl Fn(&Seen) -> Decision) -> Decision {
+pub fn converge(cloud: &mut Cloud, plan: impl Fn(&Seen) -> Decision) -> Decision {
     for _ in 0..ROUNDS {
         let decision = plan(&cloud.holds);
         cloud.holds.status = decision.status.status.clone();
