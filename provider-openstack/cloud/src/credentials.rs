@@ -130,6 +130,17 @@ impl Interface {
     }
 }
 
+impl Auth {
+    /// What must never be shown.
+    pub(crate) fn secret(&self) -> &Redacted {
+        match self {
+            Self::Password { password, .. } => password,
+            Self::ApplicationCredential { secret, .. } => secret,
+            Self::Token { token } => token,
+        }
+    }
+}
+
 /// Everything that is needed to log in to one project. Debug shows no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
@@ -192,6 +203,7 @@ struct AuthFields {
     project_name: Option<String>,
     tenant_id: Option<String>,
     tenant_name: Option<String>,
+    system_scope: Option<String>,
     domain_id: Option<String>,
     domain_name: Option<String>,
     default_domain: Option<String>,
@@ -258,6 +270,7 @@ impl Entry {
         let interface = self.interface(cloud)?;
         let kind = self.kind(cloud)?;
         let auth_url = self.auth.auth_url(cloud, kind)?;
+        self.auth.refuse_system_scope(cloud)?;
         let only_region = match self.regions.into_iter().next() {
             Some(Region::Name(name) | Region::Map { name }) => Some(name),
             None => None,
@@ -333,45 +346,73 @@ impl AuthFields {
                 auth_type,
             });
         };
-        match reqwest::Url::parse(url) {
-            Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => {
-                Ok(url.to_owned())
-            }
-            _ => Err(CredentialsError::Invalid {
+        let usable = reqwest::Url::parse(url).is_ok_and(|parsed| {
+            let password_free = parsed.username().is_empty() && parsed.password().is_none();
+            matches!(parsed.scheme(), "http" | "https") && parsed.has_host() && password_free
+        });
+        if usable {
+            return Ok(url.to_owned());
+        }
+        Err(CredentialsError::Invalid {
+            cloud: cloud.to_owned(),
+            field: "auth.auth_url",
+            // It may carry user:password@.
+            value: url.rsplit('@').next().unwrap_or_default().to_owned(),
+            hint: "it must be a URL such as https://keystone.example.com:5000/v3, without user and password".to_owned(),
+        })
+    }
+
+    /// A token for the whole system cannot own servers.
+    fn refuse_system_scope(&self, cloud: &str) -> Result<(), CredentialsError> {
+        match first([&self.system_scope]) {
+            None => Ok(()),
+            Some(value) => Err(CredentialsError::Invalid {
                 cloud: cloud.to_owned(),
-                field: "auth.auth_url",
-                // It may carry user:password@.
-                value: url.rsplit('@').next().unwrap_or_default().to_owned(),
-                hint: "it must be a URL such as https://keystone.example.com:5000/v3".to_owned(),
+                field: "auth.system_scope",
+                value,
+                hint: "servers belong to a project: remove it, and name the project with project_name or project_id".to_owned(),
             }),
         }
     }
 
     fn user(&self) -> Principal {
+        let (domain_id, domain_name) = self.domain(&self.user_domain_id, &self.user_domain_name);
         Principal {
-            id: self.user_id.clone(),
-            name: self.username.clone(),
-            domain_id: first([&self.user_domain_id, &self.domain_id]),
-            domain_name: first([&self.user_domain_name, &self.domain_name])
-                .or_else(|| self.fallback_domain(&self.user_domain_id)),
+            id: first([&self.user_id]),
+            name: first([&self.username]),
+            domain_id,
+            domain_name,
         }
     }
 
     fn project(&self) -> Principal {
+        let own = (&self.project_domain_id, &self.project_domain_name);
+        let (domain_id, domain_name) = self.domain(own.0, own.1);
         Principal {
             id: first([&self.project_id, &self.tenant_id]),
             name: first([&self.project_name, &self.tenant_name]),
-            domain_id: first([&self.project_domain_id, &self.domain_id]),
-            domain_name: first([&self.project_domain_name, &self.domain_name])
-                .or_else(|| self.fallback_domain(&self.project_domain_id)),
+            domain_id,
+            domain_name,
         }
     }
 
-    fn fallback_domain(&self, own_id: &Option<String>) -> Option<String> {
-        match (own_id, &self.domain_id) {
-            (None, None) => Some(self.default_domain.clone().unwrap_or("Default".to_owned())),
-            _ => None,
-        }
+    /// Id or name of a domain: its own, else that of the whole entry, else `default_domain` (an
+    /// id), else the domain that every Keystone begins with. The first that is given wins.
+    fn domain(
+        &self,
+        own_id: &Option<String>,
+        own_name: &Option<String>,
+    ) -> (Option<String>, Option<String>) {
+        let given = [
+            (own_id, own_name),
+            (&self.domain_id, &self.domain_name),
+            (&self.default_domain, &None),
+        ];
+        given
+            .into_iter()
+            .map(|(id, name)| (first([id]), first([name])))
+            .find(|domain| *domain != (None, None))
+            .unwrap_or((None, Some("Default".to_owned())))
     }
 
     fn auth(&self, cloud: &str, auth_type: &'static str) -> Result<Auth, CredentialsError> {
@@ -393,8 +434,8 @@ impl AuthFields {
                     &self.application_credential_secret,
                     "auth.application_credential_secret",
                 )?;
-                let id = self.application_credential_id.clone();
-                let name = self.application_credential_name.clone();
+                let id = first([&self.application_credential_id]);
+                let name = first([&self.application_credential_name]);
                 need(
                     &first([&id, &name]),
                     "auth.application_credential_id (or application_credential_name)",

@@ -68,6 +68,82 @@ fn an_application_credential_entry() {
     assert!(!found.verify);
 }
 
+fn entry(auth: &str) -> Result<Credentials, CredentialsError> {
+    let url = "auth_url: 'https://keystone.example.com/v3'";
+    let yaml = format!("clouds: {{c: {{auth: {{{url}, {auth}}}}}}}");
+    Credentials::parse(yaml.as_bytes(), "c", None, None)
+}
+
+/// Id and name of the domains of user and project.
+fn domains(auth: &str) -> [(Option<String>, Option<String>); 2] {
+    let found = entry(&format!(
+        "username: u, password: pa55word, project_name: p, {auth}"
+    ));
+    let found = found.unwrap();
+    let Auth::Password { user, .. } = found.auth else {
+        panic!("a password")
+    };
+    let project = found.project;
+    [
+        (user.domain_id, user.domain_name),
+        (project.domain_id, project.domain_name),
+    ]
+}
+
+#[test]
+fn the_nearest_domain_wins() {
+    let id = |id: &str| (Some(id.to_owned()), None);
+    let name = |name: &str| (None, Some(name.to_owned()));
+    for (auth, user, project) in [
+        ("", name("Default"), name("Default")),
+        ("default_domain: d", id("d"), id("d")),
+        ("domain_id: d, default_domain: x", id("d"), id("d")),
+        ("domain_name: N", name("N"), name("N")),
+        ("domain_id: d, user_domain_name: U", name("U"), id("d")),
+        ("project_domain_id: p, domain_name: N", name("N"), id("p")),
+        ("user_domain_id: ''", name("Default"), name("Default")),
+    ] {
+        assert_eq!(domains(auth), [user, project], "{auth}");
+    }
+}
+
+#[test]
+fn an_application_credential_by_name_needs_its_user() {
+    let secret = "application_credential_secret: app-secret";
+    let by_name =
+        format!("{secret}, application_credential_id: '', application_credential_name: n");
+    let error = entry(&by_name).unwrap_err().to_string();
+    assert!(error.contains("auth.user_id (or username)"), "{error}");
+    let found = entry(&format!("{by_name}, username: alice")).unwrap();
+    let Auth::ApplicationCredential { id, name, user, .. } = found.auth else {
+        panic!("an application credential")
+    };
+    assert_eq!((id, name.as_deref()), (None, Some("n")));
+    assert_eq!(user.domain_name.as_deref(), Some("Default"));
+}
+
+#[test]
+fn what_can_own_no_server_is_refused() {
+    let user = "username: u, password: pa55word";
+    let error = entry(&format!("{user}, system_scope: all")).unwrap_err();
+    assert!(error.to_string().contains("`auth.system_scope` is \"all\""));
+    let error = entry(&format!("{user}, domain_id: d")).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("auth.project_name (or project_id)")
+    );
+}
+
+#[test]
+fn a_url_with_a_password_is_refused_and_not_shown() {
+    let yaml = "clouds: {c: {auth: {auth_url: 'https://u:pa55word@k.example.com/v3', token: t}}}";
+    let error = Credentials::parse(yaml.as_bytes(), "c", None, None).unwrap_err();
+    let shown = format!("{error} {error:?}");
+    assert!(shown.contains("without user and password"), "{shown}");
+    assert!(!shown.contains("pa55word"), "{shown}");
+}
+
 #[test]
 fn debug_shows_no_secret() {
     for cloud in ["tenant", "appcred"] {

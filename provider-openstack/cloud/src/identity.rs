@@ -17,9 +17,12 @@
 //! So the login is here, endpoints are built from the catalog by the rule in [`Service`], no version
 //! document is needed, and a second major version of the HTTP client is saved.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::Service;
 use crate::credentials::{Auth, Credentials, Interface, Principal};
@@ -29,7 +32,9 @@ use crate::wire::Redacted;
 #[derive(Clone, Debug)]
 pub struct Token {
     pub(crate) value: Redacted,
-    expires_at: Timestamp,
+    /// From here on a new one is wanted.
+    renew_at: Instant,
+    ends_at: Instant,
     /// The project that the token is for.
     pub project_id: String,
     catalog: Vec<CatalogEntry>,
@@ -60,29 +65,47 @@ struct Answer {
 #[derive(Deserialize)]
 struct TokenBody {
     expires_at: Timestamp,
+    issued_at: Option<Timestamp>,
     #[serde(default)]
     project: crate::wire::Ref,
     #[serde(default)]
     catalog: Vec<CatalogEntry>,
 }
 
-/// A token is renewed this many seconds before it expires, so that no request is sent with one that
-/// expires on its way.
-const RENEW_BEFORE_SECONDS: i64 = 300;
+/// A token is renewed this long before its end, so that no request is sent with one that ends on its
+/// way; one that lives shortly, when a fifth of its life is left.
+const RENEW_BEFORE: Duration = Duration::from_secs(300);
+
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 impl Token {
+    /// Its life counts from now, whatever the clocks say.
     pub(crate) fn read(value: &str, body: Value) -> serde_json::Result<Self> {
         let answer: Answer = crate::wire::decode(body)?;
+        let issued = answer.token.issued_at.unwrap_or_else(Timestamp::now);
+        let life = issued.duration_until(answer.token.expires_at);
+        // What would end in years is renewed every day.
+        let life = Duration::try_from(life)
+            .unwrap_or_default()
+            .min(LONGEST_LIFE);
+        let now = Instant::now();
         Ok(Self {
             value: Redacted(value.to_owned()),
-            expires_at: answer.token.expires_at,
+            renew_at: now + (life - RENEW_BEFORE.min(life / 5)),
+            ends_at: now + life,
             project_id: answer.token.project.id,
             catalog: answer.token.catalog,
         })
     }
 
-    pub(crate) fn expires_soon(&self, now: Timestamp) -> bool {
-        self.expires_at.as_second() - now.as_second() < RENEW_BEFORE_SECONDS
+    /// Whether it is time for a new one.
+    pub(crate) fn ends_soon(&self) -> bool {
+        Instant::now() >= self.renew_at
+    }
+
+    /// Whether it is of no use any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        Instant::now() >= self.ends_at
     }
 
     /// The base URL of a service, version included; `None` when the catalog has none for the region

@@ -19,6 +19,7 @@ use crate::change::{Change, Feed};
 use crate::credentials::Credentials;
 use crate::error::message_of;
 use crate::identity::{Token, login_body, tokens_url};
+use crate::wire::Redacted;
 use crate::{Error, ErrorKind, Metrics, Result, Service, transport};
 
 /// Requests of one session that may be in flight at a time.
@@ -37,8 +38,18 @@ struct Inner {
     client: reqwest::Client,
     metrics: Arc<Metrics>,
     slots: Semaphore,
-    token: Mutex<Arc<Token>>,
+    login: Mutex<Login>,
 }
+
+/// The token, and the login that gave it.
+struct Login {
+    token: Arc<Token>,
+    /// When a renewal failed last, although the token still works.
+    failed: Option<Instant>,
+}
+
+/// How long a token that still works is used after its renewal failed, before the next try.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(15);
 
 impl std::fmt::Debug for Cloud {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -95,7 +106,10 @@ impl Cloud {
         Ok(Self {
             inner: Arc::new(Inner {
                 project_id: token.project_id.clone(),
-                token: Mutex::new(Arc::new(token)),
+                login: Mutex::new(Login {
+                    token: Arc::new(token),
+                    failed: None,
+                }),
                 slots,
                 credentials,
                 client,
@@ -150,23 +164,30 @@ impl Cloud {
         )
     }
 
-    /// A token that has not been refused and does not expire soon. One login at a time: who waits for
-    /// it finds the new token.
+    /// A token that has not been refused and does not end soon. One login at a time: who waits for
+    /// it finds the new token. While Keystone is away a token is used to its end.
     async fn token(&self, refused: Option<&Token>) -> Result<Arc<Token>> {
         let inner = &self.inner;
-        let mut current = inner.token.lock().await;
-        let is_refused = refused.is_some_and(|old| old.value == current.value);
-        if is_refused || current.expires_soon(Timestamp::now()) {
-            let new = login(
-                &inner.client,
-                &inner.credentials,
-                &inner.metrics,
-                &inner.slots,
-            )
-            .await?;
-            *current = Arc::new(new);
+        let mut current = inner.login.lock().await;
+        let is_refused = refused.is_some_and(|old| old.value == current.token.value);
+        let usable = !is_refused && !current.token.has_ended();
+        let paused = |at: Instant| at.elapsed() < RENEWAL_PAUSE;
+        if usable && (!current.token.ends_soon() || current.failed.is_some_and(paused)) {
+            return Ok(current.token.clone());
         }
-        Ok(current.clone())
+        let (client, credentials) = (&inner.client, &inner.credentials);
+        match login(client, credentials, &inner.metrics, &inner.slots).await {
+            Ok(token) => {
+                current.token = Arc::new(token);
+                current.failed = None;
+            }
+            Err(error) if usable && error.is_transient() => {
+                tracing::debug!(%error, "token not renewed, used on");
+                current.failed = Some(Instant::now());
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(current.token.clone())
     }
 
     /// Sends a request and reads its answer as JSON.
@@ -216,6 +237,7 @@ impl Cloud {
             service: call.service,
             operation,
             repeatable: call.method != Method::POST,
+            secret: &token.value,
         };
         exchange.run(attempt).await
     }
@@ -238,6 +260,8 @@ struct Exchange<'a> {
     service: Service,
     operation: &'a str,
     repeatable: bool,
+    /// What was sent and must not come back in a message.
+    secret: &'a Redacted,
 }
 
 impl Exchange<'_> {
@@ -319,7 +343,9 @@ impl Exchange<'_> {
     }
 
     fn refused(&self, status: StatusCode, body: &[u8], retry_after: Option<u64>) -> Failure {
-        let mut message = message_of(body);
+        // Before it is shortened, and once more where JSON had it escaped.
+        let body = self.secret.remove_from(&String::from_utf8_lossy(body));
+        let mut message = self.secret.remove_from(&message_of(body.as_bytes()));
         if message.is_empty() || status.is_redirection() {
             message = format!("HTTP status {status}");
         }
@@ -379,6 +405,7 @@ async fn login(
         service: Service::Identity,
         operation: "POST token",
         repeatable: true,
+        secret: credentials.auth.secret(),
     };
     let reply = exchange.run(|| client.post(&url).json(&body)).await?;
     let Some(value) = reply.subject else {

@@ -8,6 +8,18 @@ use serde_json::Value;
 #[serde(transparent)]
 pub struct Redacted(pub String);
 
+impl Redacted {
+    /// `message` without it: some proxies answer with the request that they did not like.
+    pub(crate) fn remove_from(&self, message: &str) -> String {
+        // What is shorter could be part of any word.
+        const SHORTEST: usize = 4;
+        if self.0.len() < SHORTEST {
+            return message.to_owned();
+        }
+        message.replace(&self.0, "***")
+    }
+}
+
 impl std::fmt::Debug for Redacted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(if self.0.is_empty() { "\"\"" } else { "\"***\"" })

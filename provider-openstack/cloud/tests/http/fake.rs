@@ -115,7 +115,7 @@ impl Fake {
 }
 
 impl Inner {
-    fn login(&mut self) -> Answer {
+    pub fn login(&mut self) -> Answer {
         self.logins += 1;
         let service = |kind: &str, path: &str| {
             json!({"type": kind, "endpoints": [{"interface": "public", "region_id": "R",

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloud::network::{PortCreate, SecurityGroupRuleCreate};
 use cloud::{Cloud, Credentials, ErrorKind, Metrics};
@@ -233,15 +234,54 @@ async fn every_request_is_counted() {
     assert_eq!(fake.total(), 4);
 }
 
-#[tokio::test]
-async fn no_secret_is_shown() {
+/// A login whose token lives for this long.
+fn short_login(fake: &Fake, token: &str, ends: &str) -> Answer {
+    let (_, _, mut body) = fake.inner().login();
+    body["token"]["issued_at"] = json!("2026-11-21T12:00:00.000000Z");
+    body["token"]["expires_at"] = json!(ends);
+    (201, vec![("X-Subject-Token", token.to_owned())], body)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_renewed_before_its_end_and_not_for_each_request() {
     let fake = Fake::start().await;
+    for (token, ends) in [("hour", "T13:00:00Z"), ("minute", "T12:01:00Z")] {
+        let answer = short_login(&fake, token, &format!("2026-11-21{ends}"));
+        fake.script(LOGIN, answer);
+    }
     let cloud = fake.connect().await;
-    let shown = format!("{cloud:?} {:?}", cloud.credentials());
-    assert!(
-        !shown.contains("s3cret") && !shown.contains("token-1"),
-        "{shown}"
-    );
+    let used = async |seconds: u64| {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        cloud.network().ports(&[]).await.unwrap();
+        fake.last(PORTS).headers["x-auth-token"].clone()
+    };
+    assert_eq!(used(0).await, "hour");
+    assert_eq!(used(54 * 60).await, "hour");
+    assert_eq!(used(90).await, "minute", "five minutes before the end");
+    assert_eq!(used(40).await, "minute");
+    assert_eq!(fake.count(LOGIN), 2, "a token of a minute is used as well");
+    assert!(used(10).await.to_str().unwrap().starts_with("token-"));
+    assert_eq!(fake.count(LOGIN), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_used_to_its_end_while_keystone_is_away() {
+    let fake = Fake::start().await;
+    let answer = short_login(&fake, "hour", "2026-11-21T13:00:00Z");
+    fake.script(LOGIN, answer);
+    let cloud = fake.connect().await;
+    tokio::time::advance(Duration::from_secs(56 * 60)).await;
+    for _ in 0..4 {
+        fake.script(LOGIN, refusal(503));
+    }
+    for _ in 0..10 {
+        cloud.network().ports(&[]).await.unwrap();
+    }
+    assert_eq!(fake.last(PORTS).headers["x-auth-token"], "hour");
+    assert_eq!(fake.count(LOGIN), 5, "one renewal was tried, not ten");
+    tokio::time::advance(Duration::from_secs(20)).await;
+    cloud.network().ports(&[]).await.unwrap();
+    assert_ne!(fake.last(PORTS).headers["x-auth-token"], "hour");
 }
 
 #[tokio::test]
