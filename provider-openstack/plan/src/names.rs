@@ -72,6 +72,11 @@ pub fn port(server: &str, suffix: &str) -> String {
     format!("{server}-{suffix}")
 }
 
+/// The IPAddressClaim of a server that gets a floating IP from a pool.
+pub fn floating_ip_claim(server: &str) -> String {
+    format!("{server}-floating-ip-address")
+}
+
 /// The root volume of a server.
 pub fn root_volume(server: &str) -> String {
     volume(server, "root")

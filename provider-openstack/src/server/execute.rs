@@ -2,16 +2,17 @@
 
 use cloud::block_storage::VolumeCreate;
 use cloud::compute::{ServerCreate, ServerPort};
-use cloud::network::{AddressPair, FixedIp, PortCreate, TAGS};
+use cloud::network::{AddressPair, FixedIp, PortCreate, TAGS, TRUSTED_PORTS, TrunkCreate};
 use cloud::{Kind, View};
 use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::{BindingProfile, ResolvedPortSpec};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
-use plan::server::{Action, BlockDevice, NewServer, NewVolume, Source};
+use plan::server::{Action, BlockDevice, NewServer, NewTrunk, NewVolume, Source};
 use serde_json::{Value, json};
 
+use super::claim;
 use crate::told::Told;
 use crate::{Context, Error};
 
@@ -36,11 +37,7 @@ pub async fn all(
 ) -> Result<(), Box<Refused>> {
     let results = join_all(actions.iter().map(|action| async move {
         let result = one(context, server, view, action).await;
-        let tell = Told {
-            verb: action.name(),
-            action: action.to_string(),
-        };
-        tell.on(context, server, result.as_ref().err()).await;
+        tell(context, server, action, result.as_ref().err()).await;
         result.map_err(|error| {
             Box::new(Refused {
                 action: action.clone(),
@@ -49,6 +46,24 @@ pub async fn all(
         })
     }));
     results.await.into_iter().collect()
+}
+
+/// CAPO has a word of its own for a claim, and none for what only the status says.
+async fn tell(context: &Context, server: &OpenStackServer, action: &Action, error: Option<&Error>) {
+    let told = Told {
+        verb: action.name(),
+        action: action.to_string(),
+    };
+    match (action, error) {
+        (Action::RecordSubPorts { .. } | Action::ReleaseClaim(_), None) => {}
+        (Action::CreateClaim(_), None) => {
+            let events = &context.events;
+            events
+                .normal(server, "Creatingipaddressclaim", told.action)
+                .await;
+        }
+        _ => told.on(context, server, error).await,
+    }
 }
 
 async fn one(
@@ -62,6 +77,21 @@ async fn one(
         Action::CreatePort(new) => create_port(view, new).await,
         Action::TagPort { id, tags } => cloud.network().set_tags(Kind::Ports, id, tags).await,
         Action::DeletePort(id) => cloud.network().delete_port(id).await,
+        Action::CreateTrunk(new) => create_trunk(view, new).await,
+        Action::TagTrunk { id, tags } => cloud.network().set_tags(Kind::Trunks, id, tags).await,
+        // The status that says it is published after all actions.
+        Action::RecordSubPorts { .. } => Ok(()),
+        Action::RemoveSubPorts { trunk_id, port_ids } => {
+            cloud.network().remove_sub_ports(trunk_id, port_ids).await
+        }
+        Action::DeleteTrunk(id) => cloud.network().delete_trunk(id).await,
+        Action::CreateClaim(new) => return Ok(claim::create(context, new).await?),
+        Action::ReleaseClaim(name) => return Ok(claim::release(context, server, name).await?),
+        Action::AssociateFloatingIp { id, port_id, .. } => cloud
+            .network()
+            .associate_floating_ip(id, Some(port_id))
+            .await
+            .map(drop),
         Action::CreateVolume(new) => cloud
             .block_storage()
             .create_volume(&volume(new))
@@ -90,6 +120,13 @@ async fn one(
 async fn create_port(view: &View, new: &ResolvedPortSpec) -> cloud::Result<()> {
     let network = view.cloud().network();
     let mut create = port(new);
+    if is_trusted(new) && view.has_extension(TRUSTED_PORTS).await? {
+        create.trusted = Some(true);
+        create.profile = new
+            .profile
+            .as_ref()
+            .and_then(|profile| binding_profile(profile, false));
+    }
     if new.tags.is_empty() {
         return network.create_port(&create).await.map(drop);
     }
@@ -136,7 +173,11 @@ fn port(new: &ResolvedPortSpec) -> PortCreate {
         propagate_uplink_status: new.propagate_uplink_status,
         vnic_type: new.vnic_type.clone(),
         host_id: new.host_id.clone(),
-        profile: new.profile.as_ref().and_then(binding_profile),
+        profile: new
+            .profile
+            .as_ref()
+            .and_then(|profile| binding_profile(profile, true)),
+        trusted: None,
         tags: Vec::new(),
         value_specs: values
             .map(|spec| (spec.key.clone(), Value::from(spec.value.clone())))
@@ -144,13 +185,35 @@ fn port(new: &ResolvedPortSpec) -> PortCreate {
     }
 }
 
+fn is_trusted(new: &ResolvedPortSpec) -> bool {
+    let profile = new.profile.as_ref();
+    profile.is_some_and(|profile| profile.trusted_vf == Some(true))
+}
+
+async fn create_trunk(view: &View, new: &NewTrunk) -> cloud::Result<()> {
+    let network = view.cloud().network();
+    let create = TrunkCreate {
+        name: new.name.clone(),
+        description: new.description.clone(),
+        port_id: new.port_id.clone(),
+    };
+    let created = network.create_trunk(&create).await?;
+    if !new.tags.is_empty() && view.has_extension(TAGS).await? {
+        network
+            .set_tags(Kind::Trunks, &created.id, &new.tags)
+            .await?;
+    }
+    Ok(())
+}
+
 /// `None` unless something is switched on: most clouds allow administrators only to set it.
-fn binding_profile(profile: &BindingProfile) -> Option<Value> {
+/// `trusted` says whether trust belongs here, and not into a field of its own.
+fn binding_profile(profile: &BindingProfile, trusted: bool) -> Option<Value> {
     let mut value = serde_json::Map::new();
     if profile.ovs_hw_offload == Some(true) {
         value.insert("capabilities".to_owned(), json!(["switchdev"]));
     }
-    if profile.trusted_vf == Some(true) {
+    if trusted && profile.trusted_vf == Some(true) {
         value.insert("trusted".to_owned(), json!(true));
     }
     (!value.is_empty()).then_some(Value::Object(value))
@@ -164,6 +227,7 @@ fn volume(new: &NewVolume) -> VolumeCreate {
         availability_zone: new.availability_zone.clone(),
         volume_type: new.volume_type.clone(),
         image_id: new.image_id.clone(),
+        metadata: new.metadata.iter().cloned().collect(),
         ..VolumeCreate::default()
     }
 }
@@ -189,6 +253,7 @@ fn server_create(new: &NewServer) -> ServerCreate {
         tags: new.tags.clone(),
         block_devices: new.block_devices.iter().map(block_device).collect(),
         scheduler_hints: hints,
+        multiattach: new.multiattach,
         ..ServerCreate::default()
     }
 }
@@ -269,9 +334,11 @@ mod tests {
             ovs_hw_offload: Some(false),
             trusted_vf: None,
         };
-        assert_eq!(binding_profile(&profile), None);
+        assert_eq!(binding_profile(&profile, true), None);
         profile.trusted_vf = Some(true);
-        assert_eq!(binding_profile(&profile), Some(json!({"trusted": true})));
+        let trusted = Some(json!({"trusted": true}));
+        assert_eq!(binding_profile(&profile, true), trusted);
+        assert_eq!(binding_profile(&profile, false), None);
     }
 
     #[test]

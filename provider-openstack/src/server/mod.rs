@@ -1,5 +1,6 @@
 //! The controller of `OpenStackServer`: ports, volumes and a server in the cloud.
 
+mod claim;
 mod execute;
 mod observe;
 mod publish;
@@ -7,41 +8,68 @@ mod rows;
 
 use std::sync::Arc;
 
-use crds::capi;
+use crds::capi::{self, IPAddressClaim};
 use crds::openstack::names::SERVER_FINALIZER;
 use crds::openstack::v1alpha1::OpenStackServer;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::{Api, ResourceExt};
-use plan::server::{Want, plan};
+use plan::server::{Action, Want, plan};
 use plan::step::Step;
 use runtime::controller::Cached;
 use runtime::{Key, Kit, Loop, Requeue, finalizer};
+use tokio::time::Instant;
 
 use crate::pause::Unpaused;
 use crate::wake::{Waiter, Wakes};
-use crate::{Context, Error};
+use crate::{Context, Error, identity};
+
+/// Environment variable with the minutes that a volume or a server may take to create.
+const CREATE_TIMEOUT: &str = "CLUSTER_API_OPENSTACK_INSTANCE_CREATE_TIMEOUT";
 
 /// What the controller works with.
 struct Servers {
     context: Arc<Context>,
     clusters: Cached<capi::Cluster>,
+    claims: Cached<IPAddressClaim>,
+    /// See [`plan::server::CREATE_TIMEOUT`].
+    create_timeout: SignedDuration,
 }
 
 /// Runs the controller until the process is asked to stop.
 pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
     let controller = Loop::<OpenStackServer>::new(kit, "openstackserver").wakes(woken);
+    let controller = identity::depends(controller, &context, |server| {
+        Some(&server.spec.identity_ref)
+    });
     let (servers, unpaused) = (controller.objects(), Unpaused::default());
     let (controller, clusters) =
         controller.watches(move |cluster: &capi::Cluster| unpaused.members(cluster, &servers));
-    controller
-        .run(Arc::new(Servers { context, clusters }), reconcile)
-        .await;
+    let (controller, claims) = controller.owns::<IPAddressClaim>();
+    let servers = Servers {
+        context,
+        clusters,
+        claims,
+        create_timeout: create_timeout(std::env::var(CREATE_TIMEOUT).ok().as_deref()),
+    };
+    controller.run(Arc::new(servers), reconcile).await;
+}
+
+/// Minutes, as CAPO reads them; anything else is the default.
+fn create_timeout(minutes: Option<&str>) -> SignedDuration {
+    let minutes = minutes.and_then(|minutes| minutes.parse::<u32>().ok());
+    let minutes = minutes.filter(|minutes| *minutes > 0);
+    minutes.map_or(plan::server::CREATE_TIMEOUT, |minutes| {
+        SignedDuration::from_mins(minutes.into())
+    })
 }
 
 async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Result<Requeue, Error> {
     let (context, key) = (&servers.context, Key::of(&*server));
     let api = Api::namespaced(context.client.clone(), &key.namespace);
-    let want = Want::from(&*server);
+    let want = Want {
+        create_timeout: servers.create_timeout,
+        ..Want::from(&*server)
+    };
     if servers.is_paused(&server) {
         return Ok(Requeue::OnChange);
     }
@@ -56,7 +84,8 @@ async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Resul
     if !want.deleting && finalizer::ensure(&api, &*server, SERVER_FINALIZER).await? {
         return Ok(Requeue::OnChange);
     }
-    let seen = match observe::observe(context, &want).await {
+    let arrived = want.status.resources.is_none().then(|| arrival(&server));
+    let seen = match observe::observe(context, &servers.claims, &want, arrived).await {
         Ok(seen) => seen,
         Err(error) => return publish::unobserved(&api, &server, error).await,
     };
@@ -65,7 +94,7 @@ async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Resul
         Step::Do(actions) => execute::all(context, &server, &seen.view, actions).await,
         _ => Ok(()),
     };
-    let goes = want.deleting && done.is_ok() && matches!(decision.step, Step::Do(_) | Step::Done);
+    let goes = want.deleting && done.is_ok() && !is_worth_publishing(&decision.step);
     if !goes {
         // Nobody reads the last words of an object that goes, and they would make the version stale
         // that the finalizer is removed from.
@@ -86,11 +115,61 @@ async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Resul
     ))
 }
 
+/// What a server that goes says last matters when it waits, or when the next step depends on it.
+fn is_worth_publishing(step: &Step<Action>) -> bool {
+    let record = |action: &Action| matches!(action, Action::RecordSubPorts { .. });
+    match step {
+        Step::Do(actions) => actions.iter().any(record),
+        Step::Done => false,
+        Step::Wait(_) | Step::Blocked(_) => true,
+    }
+}
+
+/// When the object came to this management cluster, on the clock of this process.
+fn arrival(server: &OpenStackServer) -> Instant {
+    let created = server.metadata.creation_timestamp.as_ref();
+    let age = created.map(|created| Timestamp::now().duration_since(created.0));
+    let age = age.and_then(|age| age.try_into().ok()).unwrap_or_default();
+    let now = Instant::now();
+    now.checked_sub(age).unwrap_or(now)
+}
+
 impl Servers {
     fn is_paused(&self, server: &OpenStackServer) -> bool {
         let namespace = server.namespace().unwrap_or_default();
         let cluster = capi::cluster_name(&server.metadata);
         let cluster = cluster.and_then(|name| self.clusters.get(&Key::new(namespace, name)));
         capi::is_paused(cluster.as_ref(), &server.metadata)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::*;
+
+    #[test]
+    fn the_timeout_is_in_minutes_and_five_of_them_by_default() {
+        let five = SignedDuration::from_mins(5);
+        assert_eq!(create_timeout(Some("30")), SignedDuration::from_mins(30));
+        for odd in [None, Some(""), Some("0"), Some("-1"), Some("5m")] {
+            assert_eq!(create_timeout(odd), five);
+        }
+    }
+
+    #[test]
+    fn an_object_arrives_when_it_is_created() {
+        let mut server = OpenStackServer::default();
+        let now = Instant::now();
+        let seconds = |age: i64| Some(Time(Timestamp::now() - SignedDuration::from_secs(age)));
+        server.metadata.creation_timestamp = seconds(60);
+        let age = now.saturating_duration_since(arrival(&server));
+        assert!(age > Duration::from_secs(55) && age < Duration::from_secs(65));
+        // Of a clock that is ahead of ours.
+        server.metadata.creation_timestamp = seconds(-60);
+        assert!(arrival(&server) >= now);
     }
 }

@@ -4,20 +4,29 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloud::network::TAGS;
+use cloud::network::{self, TAGS, TRUNKS};
 use cloud::view::Tables;
 use cloud::{Kind, View};
-use plan::server::{Action, Catalog, Seen, Want};
+use crds::capi::IPAddressClaim;
+use crds::orc;
+use plan::server::{Action, Catalog, ImageObject, Seen, Want};
 use plan::step::{Resource, Step};
 use runtime::Requeue;
 use runtime::backoff::jittered;
+use runtime::controller::Cached;
 
-use super::rows;
+use kube::Api;
+use tokio::time::Instant;
+
+use super::{claim, rows};
 use crate::{Context, Error, world};
 
 /// What stands in the way of a new server is looked at again after this: somebody may upload the
 /// image that is missing.
 const AFTER_PROBLEM: Duration = Duration::from_secs(120);
+/// An Image object that is not there, or not yet available, is looked for again after this. It is not
+/// watched: its kind need not exist.
+const AFTER_IMAGE: Duration = Duration::from_secs(10);
 /// Nothing of what is awaited happened for this long: look anyway.
 const AT_LAST: Duration = Duration::from_secs(300);
 
@@ -29,7 +38,15 @@ pub struct Observed {
 }
 
 /// Looks at what may belong to the server. Costs no call of its own while the view is fresh.
-pub async fn observe(context: &Context, want: &Want) -> Result<Observed, Error> {
+///
+/// An object without a status may come from another management cluster, whose controllers have made
+/// things until a moment ago: it is shown only what was listed after `arrived`.
+pub async fn observe(
+    context: &Context,
+    claims: &Cached<IPAddressClaim>,
+    want: &Want,
+    arrived: Option<Instant>,
+) -> Result<Observed, Error> {
     let view = context
         .view(&want.namespace, &want.spec.identity_ref)
         .await?;
@@ -37,36 +54,88 @@ pub async fn observe(context: &Context, want: &Want) -> Result<Observed, Error> 
     if want.needs_volumes() {
         kinds.push(Kind::Volumes);
     }
-    if want.needs_catalog() {
-        kinds.extend([Kind::Networks, Kind::Subnets, Kind::SecurityGroups]);
+    if want.claim().is_some() {
+        kinds.extend([Kind::FloatingIps, Kind::Routers]);
     }
-    let tables = view.snapshot(&kinds).await?;
+    if want.needs_trunks() && view.has_extension(TRUNKS).await? {
+        kinds.push(Kind::Trunks);
+    }
+    let mut tables = view.snapshot_since(&kinds, arrived).await?;
+    let unforeseen = |port: &&network::Port| port.trunk_details.is_some();
+    if !kinds.contains(&Kind::Trunks) && ports(&tables, want).iter().any(unforeseen) {
+        tables = view
+            .snapshot(&[kinds.as_slice(), &[Kind::Trunks]].concat())
+            .await?;
+    }
     let catalog = if want.needs_catalog() {
-        catalog(&view, &tables, want).await?
+        catalog(context, &view, want).await?
     } else {
         Catalog::default()
     };
     let tagging = want.needs_tags() && view.has_extension(TAGS).await?;
+    let claim = claim::observe(context, claims, want).await?;
     let plan = Seen {
         catalog,
         tagging,
+        claim,
         ..own(&tables, want)
     };
+    let plan = with_floating_ip(plan, &tables);
     Ok(Observed { view, plan, tables })
 }
 
-/// The servers, ports and volumes that may be the server's.
-fn own(tables: &Tables, want: &Want) -> Seen {
+/// The ports that may be the server's.
+fn ports<'a>(tables: &'a Tables, want: &Want) -> Vec<&'a network::Port> {
     let prefix = format!("{}-", want.name);
     let named = tables
         .ports
         .with_prefix(&prefix)
         .map(|port| port.id.as_str());
     let ids: BTreeSet<&str> = named.chain(want.recorded_ports()).collect();
-    let ports: Vec<_> = ids
-        .into_iter()
+    ids.into_iter()
         .filter_map(|id| tables.ports.get(id))
+        .collect()
+}
+
+/// What is around the floating IP that the claim got: the ports of routers beside the server's own.
+fn with_floating_ip(mut seen: Seen, tables: &Tables) -> Seen {
+    let address = seen.claim.as_ref().and_then(|claim| claim.address.as_ref());
+    let Some(address) = address else {
+        return seen;
+    };
+    let networks: BTreeSet<&str> = seen.ports.iter().map(|p| p.network_id.as_str()).collect();
+    let of_router = |port: &&network::Port| {
+        networks.contains(port.network_id.as_str())
+            && ["network:router", "network:ha_router"]
+                .iter()
+                .any(|owner| port.device_owner.starts_with(owner))
+    };
+    let interfaces: Vec<_> = tables
+        .ports
+        .iter()
+        .filter(of_router)
+        .map(world::port)
         .collect();
+    let ids: BTreeSet<&str> = interfaces
+        .iter()
+        .map(|port| port.device_id.as_str())
+        .collect();
+    let routers = ids.into_iter().filter_map(|id| tables.routers.get(id));
+    seen.routers = routers.map(world::router).collect();
+    seen.floating_ips = tables
+        .floating_ips
+        .iter()
+        .filter(|ip| ip.floating_ip_address == *address)
+        .map(world::floating_ip)
+        .collect();
+    seen.interfaces = interfaces;
+    seen
+}
+
+/// The servers, ports and volumes that may be the server's.
+fn own(tables: &Tables, want: &Want) -> Seen {
+    let prefix = format!("{}-", want.name);
+    let ports = ports(tables, want);
     let named = tables
         .servers
         .named(&want.name)
@@ -77,8 +146,10 @@ fn own(tables: &Tables, want: &Want) -> Seen {
         .chain(want.status.instance_id.as_deref())
         .collect();
     let servers = ids.into_iter().filter_map(|id| tables.servers.get(id));
+    let trunks = ports.iter().flat_map(|port| tables.trunks.of(&port.id));
     Seen {
         servers: servers.map(rows::server).collect(),
+        trunks: trunks.map(rows::trunk).collect(),
         ports: ports.into_iter().map(world::port).collect(),
         volumes: tables
             .volumes
@@ -91,9 +162,14 @@ fn own(tables: &Tables, want: &Want) -> Seen {
 
 /// What the references of the spec are looked up in. Only a reference that finds nothing costs a
 /// list of all flavors or images, for the hint at what would be right.
-async fn catalog(view: &View, tables: &Tables, want: &Want) -> Result<Catalog, Error> {
+async fn catalog(context: &Context, view: &View, want: &Want) -> Result<Catalog, Error> {
+    let tables = view
+        .snapshot(&[Kind::Networks, Kind::Subnets, Kind::SecurityGroups])
+        .await?;
     Ok(Catalog {
         images: images(view, want).await?,
+        image_object: image_object(context, want).await?,
+        trunks: want.needs_trunks() && view.has_extension(TRUNKS).await?,
         flavors: flavors(view, want).await?,
         server_groups: server_groups(view, want).await?,
         networks: tables.networks.iter().map(world::network).collect(),
@@ -119,6 +195,30 @@ async fn images(view: &View, want: &Want) -> Result<Vec<plan::world::Image>, Err
         found = view.images(None, &[]).await?;
     }
     Ok(found.iter().map(rows::image).collect())
+}
+
+/// The Image object of the spec, if it names one. The kind exists only where ORC is installed, and
+/// without it the API server knows no such path.
+async fn image_object(context: &Context, want: &Want) -> Result<ImageObject, Error> {
+    let Some(reference) = &want.spec.image.image_ref else {
+        return Ok(ImageObject::Unknown);
+    };
+    let images = Api::<orc::Image>::namespaced(context.client.clone(), &want.namespace);
+    match images.get(&reference.name).await {
+        Ok(image) => Ok(ImageObject::from(&image)),
+        Err(kube::Error::Api(refused)) if refused.code == 404 => {
+            // Of an object that is absent, the answer names the kind.
+            let of_object = refused
+                .details
+                .as_ref()
+                .is_some_and(|it| it.name == reference.name);
+            Ok(match of_object {
+                true => ImageObject::Absent,
+                false => ImageObject::NotInstalled,
+            })
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn flavors(view: &View, want: &Want) -> Result<Vec<plan::world::Flavor>, Error> {
@@ -172,6 +272,7 @@ pub fn requeue(seen: &Observed, key: &str, want: &Want, step: &Step<Action>) -> 
         .map(|server| server.id.clone())
         .collect();
     follows.extend(want.status.instance_id.clone());
+    follows.extend(seen.plan.floating_ips.iter().map(|ip| ip.id.clone()));
     let mut expected = BTreeSet::new();
     if let Step::Wait(waiting) = step {
         follows.extend(waiting.on.iter().map(|awaited| awaited.id.clone()));
@@ -192,6 +293,9 @@ pub fn requeue(seen: &Observed, key: &str, want: &Want, step: &Step<Action>) -> 
     match step {
         Step::Do(_) => Requeue::After(Duration::ZERO),
         Step::Wait(_) => Requeue::After(jittered(AT_LAST)),
+        Step::Blocked(_) if want.needs_catalog() && want.spec.image.image_ref.is_some() => {
+            Requeue::After(jittered(AFTER_IMAGE))
+        }
         Step::Blocked(_) if want.status.instance_id.is_none() => {
             Requeue::After(jittered(AFTER_PROBLEM))
         }

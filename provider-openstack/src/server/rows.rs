@@ -1,8 +1,8 @@
 //! Servers, and what they are made of, as plans see them.
 
 use cloud::block_storage::{self, VolumeStatus};
-use cloud::{compute, image};
-use plan::world::{Flavor, Image, Server, ServerAddress, ServerGroup, State, Volume};
+use cloud::{compute, image, network};
+use plan::world::{Flavor, Image, Server, ServerAddress, ServerGroup, State, Trunk, Volume};
 
 /// A server.
 pub fn server(row: &compute::Server) -> Server {
@@ -58,6 +58,27 @@ pub fn volume(row: &block_storage::Volume) -> Volume {
             .map(|one| one.server_id.clone())
             .collect(),
         multiattach: row.multiattach,
+        metadata: row
+            .metadata
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+        // Cinder leaves the time zone out.
+        created: format!("{}Z", row.created_at.trim_end_matches('Z'))
+            .parse()
+            .ok(),
+    }
+}
+
+/// A trunk.
+pub fn trunk(row: &network::Trunk) -> Trunk {
+    let sub_ports = row.sub_ports.iter();
+    Trunk {
+        id: row.id.clone(),
+        name: row.name.clone(),
+        tags: row.tags.clone(),
+        port_id: row.port_id.clone(),
+        sub_port_ids: sub_ports.map(|port| port.port_id.clone()).collect(),
     }
 }
 

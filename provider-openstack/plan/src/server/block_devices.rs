@@ -2,7 +2,7 @@
 
 use crds::openstack::v1beta2::{BlockDeviceType, VolumeAZSource, VolumeAvailabilityZone};
 
-use super::{BlockDevice, NewVolume, Source, Want};
+use super::{BlockDevice, NewVolume, Source, Want, owned};
 use crate::names;
 
 /// A volume that the server should have.
@@ -33,6 +33,7 @@ pub fn volumes<'a>(want: &'a Want, image_id: &'a str) -> impl Iterator<Item = Wa
             image_id: Some(image_id.to_string()),
             availability_zone: zone(want, root.availability_zone.as_ref()),
             volume_type: root.type_.clone(),
+            metadata: metadata(want),
         },
         device: None,
     });
@@ -48,10 +49,15 @@ pub fn volumes<'a>(want: &'a Want, image_id: &'a str) -> impl Iterator<Item = Wa
                 image_id: None,
                 availability_zone: zone(want, options.and_then(|o| o.availability_zone.as_ref())),
                 volume_type: options.and_then(|options| options.type_.clone()),
+                metadata: metadata(want),
             },
             device: Some(device.name.clone()),
         }
     }))
+}
+
+fn metadata(want: &Want) -> Vec<(String, String)> {
+    vec![(owned::CLUSTER_METADATA_KEY.to_string(), owned::mark(want))]
 }
 
 fn zone(want: &Want, zone: Option<&VolumeAvailabilityZone>) -> Option<String> {

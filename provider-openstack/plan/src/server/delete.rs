@@ -1,12 +1,14 @@
-//! Towards nothing: the server, then its volumes and ports. Nothing is created here.
+//! Towards nothing: the server, then its volumes, trunks and ports, then the claim of its floating
+//! IP. Nothing is created here.
 
 use crds::openstack::conditions::Reason;
 use crds::openstack::v1alpha1::OpenStackServerStatus;
+use crds::openstack::v1beta2::PortStatus;
 
 use super::report::{self, Outcome};
 use super::{Action, Seen, Want, block_devices, owned};
 use crate::step::{Awaited, Resource, Step};
-use crate::world::{Server, State};
+use crate::world::{Server, State, Trunk};
 
 const REASON: Reason = Reason::Deleting;
 
@@ -22,7 +24,7 @@ pub fn step(want: &Want, seen: &Seen, status: &mut OpenStackServerStatus) -> Out
         None => status.instance_state = Some("DELETED".to_string()),
     }
     if servers.is_empty() {
-        rest(want, seen)
+        rest(want, seen, status)
     } else {
         end_servers(&servers)
     }
@@ -40,13 +42,17 @@ fn end_servers(servers: &[&Server]) -> Outcome {
     report::doing(actions, REASON, message, on)
 }
 
-/// Volumes that the server left behind, and its ports, which Nova does not delete because it did
-/// not make them.
-fn rest(want: &Want, seen: &Seen) -> Outcome {
-    let ports = owned::all_ports(want, seen).into_iter();
-    let mut actions: Vec<Action> = ports
-        .map(|port| Action::DeletePort(port.id.clone()))
-        .collect();
+/// Volumes that the server left behind, its trunks and ports, which Nova does not delete because it
+/// did not make them, and the claim of its floating IP.
+fn rest(want: &Want, seen: &Seen, status: &mut OpenStackServerStatus) -> Outcome {
+    let ports = owned::all_ports(want, seen);
+    let mut actions = Vec::new();
+    for port in &ports {
+        match seen.trunks.iter().find(|trunk| trunk.port_id == port.id) {
+            Some(trunk) => actions.push(end_trunk(want, trunk, status)),
+            None => actions.push(Action::DeletePort(port.id.clone())),
+        }
+    }
     let mut pending = Vec::new();
     for wanted in block_devices::volumes(want, "") {
         for volume in owned::volumes(want, seen, &wanted) {
@@ -59,13 +65,43 @@ fn rest(want: &Want, seen: &Seen) -> Outcome {
         }
     }
     if actions.is_empty() && pending.is_empty() {
-        return (
-            Step::Done,
-            report::not_ready(REASON, "nothing is left in the cloud"),
-        );
+        return claim(want, seen);
     }
     let on = pending
         .into_iter()
         .map(|id| Awaited::new(Resource::Volume, id));
     report::doing(actions, REASON, "removing ports and volumes", on)
+}
+
+/// The next step towards the end of a trunk: its subports go with it.
+fn end_trunk(want: &Want, trunk: &Trunk, status: &mut OpenStackServerStatus) -> Action {
+    if trunk.sub_port_ids.is_empty() {
+        return Action::DeleteTrunk(trunk.id.clone());
+    }
+    let is_recorded = |id: &String| want.recorded_ports().any(|port| port == id);
+    if trunk.sub_port_ids.iter().all(is_recorded) {
+        return Action::RemoveSubPorts {
+            trunk_id: trunk.id.clone(),
+            port_ids: trunk.sub_port_ids.clone(),
+        };
+    }
+    let recorded = &mut status.resources.get_or_insert_default().ports;
+    let new = trunk.sub_port_ids.iter().filter(|id| !is_recorded(id));
+    recorded.extend(new.map(|id| PortStatus { id: id.clone() }));
+    Action::RecordSubPorts {
+        trunk_id: trunk.id.clone(),
+    }
+}
+
+/// The claim goes with the object that owns it, once we let it go.
+fn claim(want: &Want, seen: &Seen) -> Outcome {
+    let held = seen.claim.as_ref().is_some_and(|claim| claim.held);
+    let actions: Vec<Action> = want
+        .claim()
+        .filter(|_| held)
+        .map(Action::ReleaseClaim)
+        .into_iter()
+        .collect();
+    let said = report::not_ready(REASON, "nothing is left in the cloud");
+    (Step::of(actions, || Step::Done), said)
 }

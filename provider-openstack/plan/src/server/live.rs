@@ -2,20 +2,36 @@
 
 use crds::openstack::conditions::Reason;
 use crds::openstack::v1alpha1::OpenStackServerStatus;
-use crds::openstack::v1beta2::{PortStatus, ResolvedPortSpec, SchedulerHintValueType};
+use crds::openstack::v1beta2::SchedulerHintValueType;
+use jiff::Timestamp;
 
+use super::ports::Ports;
 use super::report::{self, Outcome, problem};
-use super::{Action, NewServer, Seen, Want, block_devices, owned, resolve};
-use crate::step::{Awaited, Problem, Resource, Step};
+use super::resolve::{self, Unresolved};
+use super::volumes::Volumes;
+use super::{Action, NewServer, Seen, Want, block_devices, floating, owned};
+use crate::step::{Awaited, Resource, Step};
 use crate::tags;
-use crate::world::{Port, Server, State};
+use crate::world::Server;
 
 /// The next step of a server that should run.
-pub fn step(want: &Want, seen: &Seen, status: &mut OpenStackServerStatus) -> Outcome {
-    if status.resolved.is_none() {
+pub fn step(
+    want: &Want,
+    seen: &Seen,
+    status: &mut OpenStackServerStatus,
+    now: Timestamp,
+) -> Outcome {
+    if want.needs_catalog() {
         match resolve::server(want, &seen.catalog) {
             Ok(resolved) => status.resolved = Some(resolved),
-            Err(problem) => return report::blocked(Reason::DependencyFailed, problem),
+            // What is there already needs no image any more.
+            Err(_) if !owned::servers(want, seen).is_empty() => {}
+            Err(Unresolved::Wrong(problem)) => {
+                return report::blocked(Reason::DependencyFailed, problem);
+            }
+            Err(Unresolved::NotYet(problem)) => {
+                return report::blocked(Reason::InstanceNotReady, problem);
+            }
         }
     }
     // From here on names, networks and ids are the resolved ones.
@@ -30,161 +46,54 @@ pub fn step(want: &Want, seen: &Seen, status: &mut OpenStackServerStatus) -> Out
         &want.status.instance_id,
     ) {
         ([], Some(id)) => vanished(want, id, status),
-        ([], None) => create(want, seen, &ports),
-        ([server], _) => running(want, server, status),
+        ([], None) => create(want, seen, &ports, now),
+        ([server], _) => running(want, seen, &ports, server, status, now),
         ([server, surplus @ ..], _) => remove_surplus(server, surplus, status),
     }
 }
 
-/// The ports of the server as they are found.
-struct Ports<'a> {
-    /// For each port that is wanted, the one to use.
-    slots: Vec<Option<&'a Port>>,
-    /// Made twice because an answer was lost.
-    surplus: Vec<&'a Port>,
-}
-
-impl<'a> Ports<'a> {
-    fn of(want: &Want, seen: &'a Seen) -> Self {
-        let mut ports = Self {
-            slots: Vec::new(),
-            surplus: Vec::new(),
-        };
-        for slot in owned::slots(want) {
-            let found = owned::ports(want, seen, &slot);
-            ports.slots.push(found.first().copied());
-            ports.surplus.extend(found.iter().skip(1));
-        }
-        ports
-    }
-
-    /// What is missing, and what is too much.
-    fn actions(&self, wanted: &[ResolvedPortSpec], tagging: bool) -> Vec<Action> {
-        let pairs = wanted.iter().zip(&self.slots);
-        let made = pairs.filter_map(|(wanted, found)| match found {
-            None => Some(Action::CreatePort(wanted.clone())),
-            Some(port) => tags::missing(&wanted.tags, &port.tags)
-                .filter(|_| tagging)
-                .map(|tags| Action::TagPort {
-                    id: port.id.clone(),
-                    tags,
-                }),
-        });
-        let surplus = self.surplus.iter();
-        made.chain(surplus.map(|port| Action::DeletePort(port.id.clone())))
-            .collect()
-    }
-
-    fn recorded(&self) -> Vec<PortStatus> {
-        let found = self.slots.iter().flatten();
-        found
-            .map(|port| PortStatus {
-                id: port.id.clone(),
-            })
-            .collect()
-    }
-}
-
-fn create(want: &Want, seen: &Seen, ports: &Ports) -> Outcome {
+fn create(want: &Want, seen: &Seen, ports: &Ports, now: Timestamp) -> Outcome {
     let Some(resolved) = &want.status.resolved else {
         return (Step::Done, report::not_ready(Reason::InstanceNotReady, ""));
     };
-    let mut actions = ports.actions(&resolved.ports, seen.tagging);
+    let mut actions = ports.actions(&resolved.ports, seen);
     let image_id = resolved.image_id.as_deref().unwrap_or_default();
-    let volumes = match Volumes::of(want, seen, image_id) {
+    let volumes = match Volumes::of(want, seen, image_id, now) {
         Ok(volumes) => volumes,
         Err(problem) => return report::blocked(Reason::InstanceCreateFailed, problem),
     };
     actions.extend(volumes.missing.iter().cloned());
+    actions.extend(floating::claim(want, seen));
     if !actions.is_empty() {
-        return report::doing(
-            actions,
-            Reason::InstanceNotReady,
-            "creating ports and volumes",
-            [],
-        );
+        let message = "creating ports and volumes";
+        return report::doing(actions, Reason::InstanceNotReady, message, []);
     }
     if !volumes.pending.is_empty() {
-        let message = format!("waiting for volume {}", volumes.pending.join(", "));
+        let volume = format!("volume {}", volumes.pending.join(", "));
         let on = volumes
             .pending
-            .into_iter()
+            .iter()
             .map(|id| Awaited::new(Resource::Volume, id));
-        return report::waiting(Reason::InstanceNotReady, message, on);
+        return making(want, &volume, volumes.late, on);
+    }
+    if let Some(outcome) = floating::awaited(want, seen) {
+        return outcome;
     }
     let server = new_server(want, resolved, ports, &volumes);
+    let action = Action::CreateServer(Box::new(server));
     let message = format!("creating server {}", want.name);
-    report::doing(
-        vec![Action::CreateServer(Box::new(server))],
-        Reason::InstanceNotReady,
-        message,
-        [],
-    )
+    report::doing(vec![action], Reason::InstanceNotReady, message, [])
 }
 
-/// The volumes of the server as they are found.
-struct Volumes {
-    missing: Vec<Action>,
-    /// Ids of those that Cinder still works on.
-    pending: Vec<String>,
-    /// Device (`None` is the root) and id of those that are there.
-    ids: Vec<(Option<String>, String)>,
-}
-
-impl Volumes {
-    fn of(want: &Want, seen: &Seen, image_id: &str) -> Result<Self, Problem> {
-        let mut volumes = Self {
-            missing: Vec::new(),
-            pending: Vec::new(),
-            ids: Vec::new(),
-        };
-        for wanted in block_devices::volumes(want, image_id) {
-            let found = owned::volumes(want, seen, &wanted);
-            let Some(volume) = found.first() else {
-                volumes.missing.push(Action::CreateVolume(wanted.new));
-                continue;
-            };
-            volumes.missing.extend(
-                found
-                    .iter()
-                    .skip(1)
-                    .map(|v| Action::DeleteVolume(v.id.clone())),
-            );
-            if volume.size_gib != wanted.new.size_gib {
-                return Err(problem(
-                    want,
-                    &wanted.field("sizeGiB"),
-                    wanted.new.size_gib.to_string(),
-                    format!(
-                        "volume {} ({}) exists with {} GiB; delete it, or ask for that size",
-                        volume.name, volume.id, volume.size_gib
-                    ),
-                ));
-            }
-            match volume.state {
-                State::Active => volumes.ids.push((wanted.device, volume.id.clone())),
-                State::Error => {
-                    return Err(problem(
-                        want,
-                        &wanted.field("type"),
-                        wanted.new.volume_type.unwrap_or_default(),
-                        format!(
-                            "Cinder could not make volume {} ({}, {}); delete it, or choose another type or zone",
-                            volume.name, volume.id, volume.status
-                        ),
-                    ));
-                }
-                _ => volumes.pending.push(volume.id.clone()),
-            }
-        }
-        Ok(volumes)
+/// Waits for what the cloud makes, and says so when that takes too long.
+fn making(want: &Want, what: &str, late: bool, on: impl IntoIterator<Item = Awaited>) -> Outcome {
+    if !late {
+        let message = format!("waiting for {what}");
+        return report::waiting(Reason::InstanceNotReady, message, on);
     }
-
-    /// The id of a volume; all are there when the server is made.
-    fn id(&self, device: Option<&str>) -> String {
-        let found = self.ids.iter().find(|(name, _)| name.as_deref() == device);
-        found.map(|(_, id)| id.clone()).unwrap_or_default()
-    }
+    let minutes = want.create_timeout.as_mins();
+    let message = format!("still waiting for {what} after {minutes} minutes");
+    report::waiting(Reason::InstanceCreateFailed, message, on)
 }
 
 fn new_server(
@@ -212,12 +121,7 @@ fn new_server(
         flavor_id: resolved.flavor_id.clone().unwrap_or_default(),
         image_id: spec.root_volume.is_none().then(|| image_id.clone()),
         availability_zone: spec.availability_zone.clone(),
-        port_ids: ports
-            .slots
-            .iter()
-            .flatten()
-            .map(|port| port.id.clone())
-            .collect(),
+        port_ids: ports.iter().map(|port| port.id.clone()).collect(),
         key_name: spec.ssh_key_name.clone(),
         user_data_secret: spec
             .user_data_ref
@@ -227,6 +131,7 @@ fn new_server(
         metadata,
         config_drive: spec.config_drive.unwrap_or_default(),
         block_devices: block_devices::devices(want, &image_id, |device| volumes.id(device)),
+        multiattach: volumes.multiattach,
         server_group_id: resolved.server_group_id.clone(),
         hints: spec
             .scheduler_hint_additional_properties
@@ -238,15 +143,30 @@ fn new_server(
 
 /// What a server in this state means. Only a server that Nova works on is awaited: the others stay
 /// as they are until somebody acts.
-fn running(want: &Want, server: &Server, status: &mut OpenStackServerStatus) -> Outcome {
-    report::instance(status, server);
-    status.ready = server.status == "ACTIVE";
+fn running(
+    want: &Want,
+    seen: &Seen,
+    ports: &Ports,
+    server: &Server,
+    status: &mut OpenStackServerStatus,
+    now: Timestamp,
+) -> Outcome {
+    report::instance(status, server, floating::attached(want, seen, ports));
+    let was_ready = std::mem::replace(&mut status.ready, false);
     match server.status.as_str() {
-        "ACTIVE" => (Step::Done, report::ready()),
+        "ACTIVE" => {
+            if let Some(outcome) = floating::attach(want, seen, ports) {
+                // A server does not stop to run because its floating IP was taken away.
+                status.ready = was_ready;
+                return outcome;
+            }
+            status.ready = true;
+            (Step::of(ports.unused(), || Step::Done), report::ready())
+        }
         "BUILD" => {
-            let message = format!("Nova builds server {}", server.id);
+            let what = format!("Nova to build server {}", server.id);
             let on = [Awaited::new(Resource::Server, &server.id)];
-            report::waiting(Reason::InstanceNotReady, message, on)
+            making(want, &what, report::is_late(want, server.created, now), on)
         }
         "ERROR" => {
             let fault = server.fault.as_deref().unwrap_or("Nova gives no reason");
@@ -287,7 +207,7 @@ fn remove_surplus(
     surplus: &[&Server],
     status: &mut OpenStackServerStatus,
 ) -> Outcome {
-    report::instance(status, keep);
+    report::instance(status, keep, None);
     let actions: Vec<Action> = surplus
         .iter()
         .filter(|server| !server.deleting && !owned::gone(server))

@@ -5,35 +5,48 @@
 //! plan finds what is there and goes on. A server that vanished is reported and never made again;
 //! whoever owns the object decides what replaces it.
 
+mod action;
 mod block_devices;
 mod delete;
+mod floating;
+mod image;
 mod live;
 mod owned;
+mod ports;
 mod report;
 mod resolve;
 #[cfg(test)]
 mod tests;
-
-use std::fmt;
+mod volumes;
 
 use crds::capi::names::CLUSTER_NAME_LABEL;
+use crds::openstack::names::{IDENTITY_ANNOTATION, INSTANCE_ID_ANNOTATION};
 use crds::openstack::v1alpha1::{OpenStackServer, OpenStackServerSpec, OpenStackServerStatus};
-use crds::openstack::v1beta2::{PortOpts, ResolvedPortSpec};
-use jiff::Timestamp;
+use crds::openstack::v1beta2::{OpenStackIdentityReference, PortOpts};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::step::{Decision, Step};
 use crate::world::{
-    Flavor, Image, Network, Port, SecurityGroup, Server, ServerGroup, Subnet, Volume,
+    Flavor, FloatingIp, Image, Network, Port, Router, SecurityGroup, Server, ServerGroup, Subnet,
+    Trunk, Volume,
 };
 
+pub use action::{Action, BlockDevice, NewServer, NewTrunk, NewVolume, Source};
+pub use floating::Claim;
+pub use image::ImageObject;
 pub use owned::CLUSTER_METADATA_KEY;
 pub use report::refused;
+
+/// How long a volume or a server may be in the making before the condition says that it takes too
+/// long. It is awaited all the same.
+pub const CREATE_TIMEOUT: SignedDuration = SignedDuration::from_mins(5);
 
 /// The server that is wanted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Want {
     pub namespace: String,
     pub name: String,
+    pub uid: String,
     /// Name of the `Cluster`, from the label `cluster.x-k8s.io/cluster-name`; empty without one.
     pub cluster: String,
     pub generation: Option<i64>,
@@ -42,33 +55,75 @@ pub struct Want {
     pub spec: OpenStackServerSpec,
     /// What was published last; it may be lost, and then nothing breaks.
     pub status: OpenStackServerStatus,
+    /// See [`CREATE_TIMEOUT`].
+    pub create_timeout: SignedDuration,
 }
 
 impl From<&OpenStackServer> for Want {
     fn from(object: &OpenStackServer) -> Self {
         let meta = &object.metadata;
         let label = |key: &str| meta.labels.as_ref().and_then(|labels| labels.get(key));
+        let annotation = |key: &str| meta.annotations.as_ref().and_then(|all| all.get(key));
+        let mut status = object.status.clone().unwrap_or_default();
+        if status.instance_id.is_none() {
+            status.instance_id = annotation(INSTANCE_ID_ANNOTATION).cloned();
+        }
         Self {
             namespace: meta.namespace.clone().unwrap_or_default(),
             name: meta.name.clone().unwrap_or_default(),
+            uid: meta.uid.clone().unwrap_or_default(),
             cluster: label(CLUSTER_NAME_LABEL).cloned().unwrap_or_default(),
             generation: meta.generation,
             deleting: meta.deletion_timestamp.is_some(),
-            spec: object.spec.clone(),
-            status: object.status.clone().unwrap_or_default(),
+            spec: OpenStackServerSpec {
+                identity_ref: identity(object),
+                ..object.spec.clone()
+            },
+            status,
+            create_timeout: CREATE_TIMEOUT,
         }
     }
 }
 
+/// The credentials of a server: those of its spec, unless its owner has got others since.
+pub fn identity(object: &OpenStackServer) -> OpenStackIdentityReference {
+    let annotations = object.metadata.annotations.as_ref();
+    let newer = annotations.and_then(|all| all.get(IDENTITY_ANNOTATION));
+    newer
+        .and_then(|json| serde_json::from_str(json).ok())
+        .unwrap_or_else(|| object.spec.identity_ref.clone())
+}
+
 impl Want {
-    /// Whether [`Seen::catalog`] is needed: references are resolved once, and then kept.
+    /// Whether [`Seen::catalog`] is needed: references are resolved once, before the server is made.
     pub fn needs_catalog(&self) -> bool {
-        !self.deleting && self.status.resolved.is_none()
+        !self.deleting && self.status.instance_id.is_none() && !self.is_resolved()
+    }
+
+    /// CAPO may have stopped half-way.
+    fn is_resolved(&self) -> bool {
+        self.status.resolved.as_ref().is_some_and(|resolved| {
+            resolved.image_id.is_some()
+                && resolved.flavor_id.is_some()
+                && !resolved.ports.is_empty()
+        })
     }
 
     /// Whether [`Seen::volumes`] is needed.
     pub fn needs_volumes(&self) -> bool {
         block_devices::volumes(self, "").next().is_some()
+    }
+
+    /// Whether [`Seen::trunks`] is needed, besides the trunks of ports that say that they have one.
+    pub fn needs_trunks(&self) -> bool {
+        let trunked = |port: &PortOpts| port.trunk.or(self.spec.trunk) == Some(true);
+        self.spec.ports.iter().any(trunked)
+    }
+
+    /// Name of the IPAddressClaim, if a pool is to give a floating IP.
+    pub fn claim(&self) -> Option<String> {
+        let pool = self.spec.floating_ip_pool_ref.as_ref();
+        pool.map(|_| crate::names::floating_ip_claim(&self.name))
     }
 
     /// Whether [`Seen::tagging`] is needed.
@@ -104,6 +159,16 @@ pub struct Seen {
     pub ports: Vec<Port>,
     /// Every volume that [may belong](Want::may_own) to the server.
     pub volumes: Vec<Volume>,
+    /// Every trunk whose parent is one of `ports`.
+    pub trunks: Vec<Trunk>,
+    /// The [claim](Want::claim), if it is there.
+    pub claim: Option<Claim>,
+    /// The floating IPs with the address that the claim got.
+    pub floating_ips: Vec<FloatingIp>,
+    /// The ports of routers in the networks of `ports`, when there is a claim.
+    pub interfaces: Vec<Port>,
+    /// The routers of `interfaces`.
+    pub routers: Vec<Router>,
     /// Empty when [not needed](Want::needs_catalog).
     pub catalog: Catalog,
     /// Whether Neutron can tag ports (`standard-attr-tag`).
@@ -114,113 +179,15 @@ pub struct Seen {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Catalog {
     pub images: Vec<Image>,
+    /// What the spec's `imageRef` leads to.
+    pub image_object: ImageObject,
+    /// Whether Neutron has trunks.
+    pub trunks: bool,
     pub flavors: Vec<Flavor>,
     pub server_groups: Vec<ServerGroup>,
     pub networks: Vec<Network>,
     pub subnets: Vec<Subnet>,
     pub security_groups: Vec<SecurityGroup>,
-}
-
-/// One call to the cloud.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// Creates a port, with its tags.
-    CreatePort(ResolvedPortSpec),
-    /// Replaces the tags of a port.
-    TagPort {
-        id: String,
-        tags: Vec<String>,
-    },
-    DeletePort(String),
-    CreateVolume(NewVolume),
-    DeleteVolume(String),
-    CreateServer(Box<NewServer>),
-    DeleteServer(String),
-}
-
-impl Action {
-    /// Verb and resource, such as `CreateServer`: what events and metrics call it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Action::CreatePort(_) => "CreatePort",
-            Action::TagPort { .. } => "ReplaceAllAttributeTags",
-            Action::DeletePort(_) => "DeletePort",
-            Action::CreateVolume(_) => "CreateVolume",
-            Action::DeleteVolume(_) => "DeleteVolume",
-            Action::CreateServer(_) => "CreateServer",
-            Action::DeleteServer(_) => "DeleteServer",
-        }
-    }
-}
-
-/// What people read in conditions and events.
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Action::CreatePort(new) => write!(f, "create port {}", new.name),
-            Action::TagPort { id, .. } => write!(f, "set tags of port {id}"),
-            Action::DeletePort(id) => write!(f, "delete port {id}"),
-            Action::CreateVolume(new) => write!(f, "create volume {}", new.name),
-            Action::DeleteVolume(id) => write!(f, "delete volume {id}"),
-            Action::CreateServer(new) => write!(f, "create server {}", new.name),
-            Action::DeleteServer(id) => write!(f, "delete server {id}"),
-        }
-    }
-}
-
-/// A volume to create.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NewVolume {
-    pub name: String,
-    pub description: String,
-    pub size_gib: i32,
-    /// The image to copy; `None` makes an empty volume.
-    pub image_id: Option<String>,
-    pub availability_zone: Option<String>,
-    pub volume_type: Option<String>,
-}
-
-/// A server to create.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct NewServer {
-    pub name: String,
-    pub flavor_id: String,
-    /// `None` when it boots from a volume.
-    pub image_id: Option<String>,
-    pub availability_zone: Option<String>,
-    /// In the order of its network interfaces.
-    pub port_ids: Vec<String>,
-    pub key_name: String,
-    /// Name of the Secret, in the object's namespace, whose key `value` holds the user data.
-    pub user_data_secret: Option<String>,
-    pub tags: Vec<String>,
-    pub metadata: Vec<(String, String)>,
-    pub config_drive: bool,
-    pub block_devices: Vec<BlockDevice>,
-    pub server_group_id: Option<String>,
-    /// Further scheduler hints.
-    pub hints: Vec<(String, serde_json::Value)>,
-}
-
-/// A disk of a new server; all of them end with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlockDevice {
-    pub source: Source,
-    /// 0 boots, -1 does not.
-    pub boot_index: i32,
-    /// Name under which the server's metadata lists it.
-    pub tag: Option<String>,
-}
-
-/// What a disk is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A blank disk on the hypervisor of this many GiB.
-    Blank { size_gib: i32 },
-    /// An image, copied to the hypervisor's disk.
-    Image { id: String },
-    /// A volume.
-    Volume { id: String },
 }
 
 /// Decides the next step of a server, and its status.
@@ -229,8 +196,11 @@ pub fn plan(want: &Want, seen: &Seen, now: Timestamp) -> Decision<Action, OpenSt
     let (step, said): (Step<Action>, report::Said) = if want.deleting {
         delete::step(want, seen, &mut status)
     } else {
-        live::step(want, seen, &mut status)
+        live::step(want, seen, &mut status, now)
     };
     report::condition(&mut status, said, want.generation, now);
+    if let Some(said) = floating::condition(want, seen).filter(|_| !want.deleting) {
+        report::condition(&mut status, said, want.generation, now);
+    }
     Decision { step, status }
 }

@@ -5,17 +5,20 @@
 //!
 //! | resource | belongs to us when |
 //! |---|---|
-//! | port | its id is recorded, or name, description and network are ours and no foreign server holds it |
-//! | volume | name and description are ours and no foreign server holds it |
+//! | port | its id is recorded, or name, description and network are ours and no foreign server holds it; one that nothing uses must have our security groups too |
+//! | trunk | its parent is a port of ours |
+//! | volume | name and description are ours, it does not carry the mark of another cluster, and no foreign server holds it |
 //! | server | its id is recorded, or the name is ours and either our mark is in its metadata or it holds a port of ours |
+
+use crds::openstack::v1beta2::{ResolvedPortSpec, SecurityGroupParam};
 
 use crate::world::{Port, Server, Volume};
 use crate::{names, server::block_devices};
 
 use super::{Seen, Want};
 
-/// Key of the server metadata that says which cluster made a server. Its value is
-/// `NAMESPACE/CLUSTER`; both are labels, so it always fits. Servers that CAPO made lack it.
+/// Key of the metadata that says which cluster made a server or a volume. Its value is
+/// `NAMESPACE/CLUSTER`; both are labels, so it always fits. What CAPO made lacks it.
 pub const CLUSTER_METADATA_KEY: &str = "capstan-cluster";
 
 /// The value of [`CLUSTER_METADATA_KEY`] for servers of this object.
@@ -56,20 +59,17 @@ fn recorded(want: &Want, server: &Server) -> bool {
     want.status.instance_id.as_deref() == Some(server.id.as_str())
 }
 
-fn marks(server: &Server) -> Option<&str> {
-    let mark = server
-        .metadata
-        .iter()
-        .find(|(key, _)| key == CLUSTER_METADATA_KEY);
+fn marks(metadata: &[(String, String)]) -> Option<&str> {
+    let mark = metadata.iter().find(|(key, _)| key == CLUSTER_METADATA_KEY);
     mark.map(|(_, value)| value.as_str())
 }
 
 fn marked(want: &Want, server: &Server) -> bool {
-    marks(server) == Some(mark(want).as_str())
+    marks(&server.metadata) == Some(mark(want).as_str())
 }
 
 fn may_be_ours(want: &Want, server: &Server) -> bool {
-    server.name == want.name && (marks(server).is_none() || marked(want, server))
+    server.name == want.name && (marks(&server.metadata).is_none() || marked(want, server))
 }
 
 /// One port that the server should have.
@@ -79,15 +79,18 @@ pub struct Slot {
     pub description: String,
     /// Unknown only when the status was lost and the spec names the network by a filter.
     pub network_id: Option<String>,
+    /// Unknown as the network. Those of another cluster are other ones.
+    pub security_groups: Option<Vec<String>>,
 }
 
 /// The ports that the server should have, in order.
 pub fn slots(want: &Want) -> Vec<Slot> {
     if let Some(resolved) = &want.status.resolved {
-        let slot = |port: &super::ResolvedPortSpec| Slot {
+        let slot = |port: &ResolvedPortSpec| Slot {
             name: port.name.clone(),
             description: port.description.clone().unwrap_or_default(),
             network_id: Some(port.network_id.clone()),
+            security_groups: Some(port.security_groups.clone()),
         };
         return resolved.ports.iter().map(slot).collect();
     }
@@ -97,8 +100,14 @@ pub fn slots(want: &Want) -> Vec<Slot> {
             name: port_name(want, index),
             description: port_description(want, index),
             network_id: port.network.as_ref().and_then(|network| network.id.clone()),
+            security_groups: ids(&port.security_groups),
         })
         .collect()
+}
+
+/// Ids of security groups, if all are known.
+fn ids(groups: &[SecurityGroupParam]) -> Option<Vec<String>> {
+    groups.iter().map(|group| group.id.clone()).collect()
 }
 
 /// The name of the port at `index` of the spec.
@@ -160,7 +169,13 @@ fn fits(want: &Want, seen: &Seen, slot: &Slot, port: &Port) -> bool {
             .is_none_or(|id| *id == port.network_id)
         && (is_recorded(want, port)
             || port.description == slot.description
-                && !held_by_another(want, seen, &port.device_id))
+                && !held_by_another(want, seen, &port.device_id)
+                && (!port.device_id.is_empty() || has_groups(slot, port)))
+}
+
+fn has_groups(slot: &Slot, port: &Port) -> bool {
+    let mut wanted = slot.security_groups.iter().flatten();
+    wanted.all(|group| port.security_groups.contains(group))
 }
 
 /// Whether a server that cannot be ours uses the port or volume. A server that no longer exists
@@ -175,6 +190,7 @@ pub fn volumes<'a>(want: &Want, seen: &'a Seen, wanted: &block_devices::Wanted) 
     let ours = |volume: &&Volume| {
         volume.name == wanted.new.name
             && volume.description == wanted.new.description
+            && marks(&volume.metadata).is_none_or(|found| found == mark(want))
             && !volume
                 .attached_server_ids
                 .iter()

@@ -89,11 +89,30 @@ pub fn problem(
     }
 }
 
-/// Takes over what Nova says about the server.
-pub fn instance(status: &mut OpenStackServerStatus, server: &Server) {
+/// Whether something that was `created` then should be there by `now`.
+pub fn is_late(want: &Want, created: Option<Timestamp>, now: Timestamp) -> bool {
+    created.is_some_and(|created| now.duration_since(created) > want.create_timeout)
+}
+
+/// Takes over what Nova says about the server, and the floating IP from the pool, which Nova
+/// learns of later.
+pub fn instance(status: &mut OpenStackServerStatus, server: &Server, floating_ip: Option<&str>) {
     status.instance_id = Some(server.id.clone());
     status.instance_state = Some(server.status.clone());
     status.addresses = addresses(server);
+    let external = floating_ip.map(|address| NodeAddress {
+        type_: "ExternalIP".to_string(),
+        address: address.to_string(),
+    });
+    if let Some(external) = external
+        && !status.addresses.is_empty()
+        && !status.addresses.contains(&external)
+    {
+        // The host name comes last.
+        status
+            .addresses
+            .insert(status.addresses.len() - 1, external);
+    }
 }
 
 /// Addresses as Cluster API wants them: networks in order, IPv4 before IPv6, then the host name.
@@ -128,12 +147,22 @@ pub fn refused(
     now: Timestamp,
 ) {
     let reason = match action {
-        Action::CreatePort(_) => Reason::PortCreateFailed,
+        Action::CreatePort(_) | Action::CreateTrunk(_) => Reason::PortCreateFailed,
         Action::CreateServer(_) | Action::CreateVolume(_) => Reason::InstanceCreateFailed,
         Action::DeleteServer(_) => Reason::InstanceDeleteFailed,
-        Action::TagPort { .. } | Action::DeletePort(_) | Action::DeleteVolume(_) => {
-            Reason::OpenStackError
+        Action::AssociateFloatingIp { .. } | Action::CreateClaim(_) | Action::ReleaseClaim(_) => {
+            let condition = ConditionType::FloatingAddressFromPoolReady.as_str();
+            let reason = Reason::FloatingIPError.as_str();
+            let said = New::not(condition, reason, format!("{action}: {message}"));
+            return self::condition(status, said, generation, now);
         }
+        Action::TagPort { .. }
+        | Action::DeletePort(_)
+        | Action::TagTrunk { .. }
+        | Action::RecordSubPorts { .. }
+        | Action::RemoveSubPorts { .. }
+        | Action::DeleteTrunk(_)
+        | Action::DeleteVolume(_) => Reason::OpenStackError,
     };
     let said = not_ready(reason, format!("{action}: {message}"));
     condition(status, said, generation, now);

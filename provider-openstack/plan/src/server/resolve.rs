@@ -22,19 +22,11 @@ pub type Resolved = api::ResolvedServerSpec;
 /// # Errors
 /// The first reference that does not mean exactly one existing thing, or asks for what this
 /// provider cannot make.
-pub fn server(want: &Want, catalog: &Catalog) -> Result<Resolved, Problem> {
+pub fn server(want: &Want, catalog: &Catalog) -> Result<Resolved, Unresolved> {
     let resolver = Resolver { want, catalog };
-    if let Some(pool) = &want.spec.floating_ip_pool_ref {
-        let way_out = "floating IP pools are not supported; remove the reference";
-        return Err(problem(want, "spec.floatingIPPoolRef", &pool.name, way_out));
-    }
     if want.spec.ports.is_empty() {
-        return Err(problem(
-            want,
-            "spec.ports",
-            "[]",
-            "a server needs at least one port",
-        ));
+        let way_out = "a server needs at least one port";
+        return Err(problem(want, "spec.ports", "[]", way_out).into());
     }
     let ports = want.spec.ports.iter().enumerate();
     Ok(Resolved {
@@ -43,8 +35,23 @@ pub fn server(want: &Want, catalog: &Catalog) -> Result<Resolved, Problem> {
         flavor_id: Some(resolver.flavor()?),
         ports: ports
             .map(|(index, port)| resolver.port(index, port))
-            .collect::<Result<_, _>>()?,
+            .collect::<Result<_, Problem>>()?,
     })
+}
+
+/// Why there is no resolved spec.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Unresolved {
+    /// Somebody has to change something.
+    Wrong(Problem),
+    /// Somebody else is at work.
+    NotYet(Problem),
+}
+
+impl From<Problem> for Unresolved {
+    fn from(problem: Problem) -> Self {
+        Self::Wrong(problem)
+    }
 }
 
 struct Resolver<'a> {
@@ -121,11 +128,13 @@ impl Resolver<'_> {
         problem(self.want, field, "", "is not set; give an id or a filter")
     }
 
-    fn image(&self) -> Result<String, Problem> {
+    fn image(&self) -> Result<String, Unresolved> {
         let image = &self.want.spec.image;
-        if image.image_ref.is_some() {
-            let way_out = "Image objects are not supported; give the id of an image, or a filter";
-            return Err(problem(self.want, "spec.image.imageRef", "", way_out));
+        if let Some(reference) = &image.image_ref {
+            return self
+                .catalog
+                .image_object
+                .resolve(self.want, &reference.name);
         }
         let name = image
             .filter
@@ -143,6 +152,7 @@ impl Resolver<'_> {
             |i| (&i.id, &i.name),
             accepts,
         )
+        .map_err(Unresolved::from)
     }
 
     fn flavor(&self) -> Result<String, Problem> {
@@ -190,14 +200,10 @@ impl Resolver<'_> {
         let spec = &self.want.spec;
         let field = format!("spec.ports[{index}]");
         let trunk = port.trunk.or(spec.trunk).filter(|trunk| *trunk);
-        if trunk.is_some() {
-            let way_out = "trunks are not supported; unset it here and on the machine";
-            return Err(problem(
-                self.want,
-                &format!("{field}.trunk"),
-                "true",
-                way_out,
-            ));
+        if trunk.is_some() && !self.catalog.trunks {
+            let way_out = "this cloud has no trunks (extension trunk of Neutron); unset it here and on the machine";
+            let field = format!("{field}.trunk");
+            return Err(problem(self.want, &field, "true", way_out));
         }
         let (network_id, fixed_ips) = self.target(&field, port)?;
         Ok(ResolvedPortSpec {

@@ -6,10 +6,14 @@ use crds::openstack::v1beta2::{
     NetworkParam, PortOpts, RootVolume, SecurityGroupParam,
 };
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::TypedLocalObjectReference;
 
-use crate::server::{Action, Catalog, Seen, Source, Want, plan};
+use crate::server::{Action, CREATE_TIMEOUT, Catalog, Claim, Seen, Source, Want, plan};
 use crate::step::Step;
-use crate::world::{Flavor, Image, Network, Port, SecurityGroup, Server, State, Volume};
+use crate::world::{
+    FixedIp, Flavor, FloatingIp, Image, Network, Port, Router, SecurityGroup, Server, State, Trunk,
+    Volume,
+};
 
 /// The cloud.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +21,9 @@ pub struct Model {
     pub servers: Vec<Server>,
     pub ports: Vec<Port>,
     pub volumes: Vec<Volume>,
+    pub trunks: Vec<Trunk>,
+    pub claim: Option<Claim>,
+    pub floating_ips: Vec<FloatingIp>,
     ids: u32,
     /// Ids that must never be acted on.
     pub foreign: Vec<String>,
@@ -33,6 +40,19 @@ impl Model {
             servers: self.servers.clone(),
             ports: self.ports.clone(),
             volumes: self.volumes.clone(),
+            trunks: self.trunks.clone(),
+            claim: self.claim.clone(),
+            floating_ips: self.floating_ips.clone(),
+            interfaces: vec![Port {
+                device_id: "router".into(),
+                fixed_ips: vec![fixed_ip()],
+                ..Port::default()
+            }],
+            routers: vec![Router {
+                id: "router".into(),
+                gateway_network_id: Some("public".into()),
+                ..Router::default()
+            }],
             catalog: catalog(),
             tagging: true,
         }
@@ -47,6 +67,8 @@ impl Model {
                     name: new.name.clone(),
                     description: new.description.clone().unwrap_or_default(),
                     network_id: new.network_id.clone(),
+                    security_groups: new.security_groups.clone(),
+                    fixed_ips: vec![fixed_ip()],
                     // Tags are a second call, which a crash may cut off.
                     ..Port::default()
                 });
@@ -59,7 +81,33 @@ impl Model {
             }
             Action::DeletePort(id) => {
                 self.check(id);
+                // Neutron refuses to.
+                assert!(!self.trunks.iter().any(|trunk| trunk.port_id == *id));
+                let mut subports = self.trunks.iter().flat_map(|trunk| &trunk.sub_port_ids);
+                assert!(!subports.any(|subport| subport == id));
                 self.ports.retain(|port| port.id != *id);
+                for ip in &mut self.floating_ips {
+                    ip.port_id.take_if(|port| port == id);
+                }
+            }
+            Action::CreateTrunk(_)
+            | Action::TagTrunk { .. }
+            | Action::RecordSubPorts { .. }
+            | Action::RemoveSubPorts { .. }
+            | Action::DeleteTrunk(_) => self.apply_to_trunk(action),
+            Action::CreateClaim(_) => {
+                let claim = Claim {
+                    held: true,
+                    address: None,
+                };
+                self.claim.get_or_insert(claim);
+            }
+            Action::ReleaseClaim(_) => self.claim = None,
+            Action::AssociateFloatingIp { id, port_id, .. } => {
+                self.check(id);
+                for ip in self.floating_ips.iter_mut().filter(|ip| ip.id == *id) {
+                    ip.port_id = Some(port_id.clone());
+                }
             }
             Action::CreateVolume(new) => {
                 let id = self.id("volume");
@@ -68,6 +116,7 @@ impl Model {
                     name: new.name.clone(),
                     description: new.description.clone(),
                     size_gib: new.size_gib,
+                    metadata: new.metadata.clone(),
                     state: State::Pending,
                     status: "creating".into(),
                     ..Volume::default()
@@ -86,6 +135,50 @@ impl Model {
                     server.deleting = true;
                 }
             }
+        }
+    }
+
+    fn apply_to_trunk(&mut self, action: &Action) {
+        match action {
+            Action::CreateTrunk(new) => {
+                let mut parents = self.ports.iter().filter(|port| port.id == new.port_id);
+                assert!(parents.all(|port| port.device_id.is_empty()), "bound");
+                let id = self.id("trunk");
+                self.trunks.push(Trunk {
+                    id,
+                    name: new.name.clone(),
+                    port_id: new.port_id.clone(),
+                    ..Trunk::default()
+                });
+            }
+            Action::TagTrunk { id, tags } => {
+                for trunk in self.trunks.iter_mut().filter(|trunk| trunk.id == *id) {
+                    trunk.tags.clone_from(tags);
+                }
+            }
+            Action::RemoveSubPorts { trunk_id, port_ids } => {
+                for trunk in self.trunks.iter_mut().filter(|trunk| trunk.id == *trunk_id) {
+                    trunk.sub_port_ids.retain(|id| !port_ids.contains(id));
+                }
+            }
+            Action::DeleteTrunk(id) => {
+                let mut trunks = self.trunks.iter().filter(|trunk| trunk.id == *id);
+                assert!(trunks.all(|trunk| trunk.sub_port_ids.is_empty()));
+                self.trunks.retain(|trunk| trunk.id != *id);
+            }
+            _ => {}
+        }
+    }
+
+    /// Somebody gives the trunks of the server a subport each, as a CNI does.
+    pub fn add_subports(&mut self) {
+        for index in 0..self.trunks.len() {
+            let id = self.id("subport");
+            self.ports.push(Port {
+                id: id.clone(),
+                ..Port::default()
+            });
+            self.trunks[index].sub_port_ids.push(id);
         }
     }
 
@@ -179,6 +272,20 @@ impl Model {
         {
             server.status = "ACTIVE".into();
         }
+        self.answer_claim();
+    }
+
+    fn answer_claim(&mut self) {
+        let Some(claim) = self.claim.as_mut().filter(|claim| claim.address.is_none()) else {
+            return;
+        };
+        claim.address = Some("192.0.2.9".into());
+        self.floating_ips = vec![FloatingIp {
+            id: "fip".into(),
+            address: "192.0.2.9".into(),
+            network_id: "public".into(),
+            ..FloatingIp::default()
+        }];
     }
 
     pub fn ours<'a, T>(&self, all: &'a [T], id: impl Fn(&T) -> &String) -> Vec<&'a T> {
@@ -193,6 +300,8 @@ impl Model {
         let ports = [
             ("other", "net", server.as_str()),
             (DESCRIPTION, "net-2", ""),
+            // A cluster of the same name in another namespace, in the same network.
+            (DESCRIPTION, "net", ""),
         ];
         for (description, network, device) in ports {
             let id = self.id("foreign");
@@ -203,27 +312,47 @@ impl Model {
                 description: description.into(),
                 network_id: network.into(),
                 device_id: device.into(),
+                security_groups: vec!["sg-of-another".into()],
                 ..Port::default()
             });
         }
-        let volume = self.id("foreign");
-        self.volumes.push(Volume {
-            id: volume.clone(),
-            name: "m-root".into(),
-            size_gib: 5,
-            ..Volume::default()
-        });
+        let elsewhere = vec![(
+            crate::server::CLUSTER_METADATA_KEY.into(),
+            "elsewhere/c".into(),
+        )];
+        let volumes = [("", vec![]), ("Root volume for m", elsewhere.clone())];
+        for (description, metadata) in volumes {
+            let id = self.id("foreign");
+            self.volumes.push(Volume {
+                id: id.clone(),
+                name: "m-root".into(),
+                description: description.into(),
+                size_gib: 5,
+                metadata,
+                ..Volume::default()
+            });
+            self.foreign.push(id);
+        }
         self.servers.push(Server {
             id: server.clone(),
             name: "m".into(),
             status: "ACTIVE".into(),
-            metadata: vec![(
-                crate::server::CLUSTER_METADATA_KEY.into(),
-                "elsewhere/c".into(),
-            )],
+            metadata: elsewhere,
             ..Server::default()
         });
-        self.foreign.extend([server, volume]);
+        self.foreign.push(server);
+    }
+
+    /// How many things there are.
+    pub fn len(&self) -> usize {
+        self.servers.len() + self.ports.len() + self.volumes.len() + self.trunks.len()
+    }
+}
+
+fn fixed_ip() -> FixedIp {
+    FixedIp {
+        subnet_id: "subnet".into(),
+        ip_address: "10.6.0.7".into(),
     }
 }
 
@@ -260,6 +389,7 @@ pub fn catalog() -> Catalog {
             name: "workers".into(),
             ..SecurityGroup::default()
         }],
+        trunks: true,
         ..Catalog::default()
     }
 }
@@ -271,6 +401,8 @@ pub struct Shape {
     pub tagged: bool,
     pub root_volume: bool,
     pub data_volume: bool,
+    pub trunk: bool,
+    pub pool: bool,
 }
 
 pub fn want(shape: &Shape) -> Want {
@@ -297,6 +429,7 @@ pub fn want(shape: &Shape) -> Want {
     Want {
         namespace: "ns".into(),
         name: "m".into(),
+        uid: "uid".into(),
         cluster: "c".into(),
         generation: Some(1),
         deleting: false,
@@ -310,6 +443,12 @@ pub fn want(shape: &Shape) -> Want {
                 ..ImageParam::default()
             },
             ports: (0..shape.ports.max(1)).map(port).collect(),
+            trunk: shape.trunk.then_some(true),
+            floating_ip_pool_ref: shape.pool.then(|| TypedLocalObjectReference {
+                api_group: Some("infrastructure.cluster.x-k8s.io".into()),
+                kind: "OpenStackFloatingIPPool".into(),
+                name: "public".into(),
+            }),
             tags: if shape.tagged {
                 vec!["t".into()]
             } else {
@@ -327,6 +466,7 @@ pub fn want(shape: &Shape) -> Want {
             ..OpenStackServerSpec::default()
         },
         status: OpenStackServerStatus::default(),
+        create_timeout: CREATE_TIMEOUT,
     }
 }
 

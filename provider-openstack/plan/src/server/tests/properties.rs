@@ -4,12 +4,16 @@ use super::model::{Fault, Model, Shape, reconcile, settle, want};
 use crate::step::Step;
 
 fn shapes() -> impl Strategy<Value = Shape> {
-    (1..4usize, any::<[bool; 3]>()).prop_map(|(ports, [tagged, root_volume, data_volume])| Shape {
-        ports,
-        tagged,
-        root_volume,
-        data_volume,
-    })
+    (1..4usize, any::<[bool; 5]>()).prop_map(
+        |(ports, [tagged, root_volume, data_volume, trunk, pool])| Shape {
+            ports,
+            tagged,
+            root_volume,
+            data_volume,
+            trunk,
+            pool,
+        },
+    )
 }
 
 fn faults() -> impl Strategy<Value = Vec<(Fault, bool)>> {
@@ -54,20 +58,31 @@ proptest! {
         prop_assert_eq!(used, shape.ports);
         let volumes = usize::from(shape.root_volume) + usize::from(shape.data_volume);
         prop_assert_eq!(model.ours(&model.volumes, |volume| &volume.id).len(), volumes);
+        let trunks = if shape.trunk { shape.ports } else { 0 };
+        prop_assert_eq!(model.trunks.len(), trunks);
+        let led_to = model.floating_ips.iter().find_map(|ip| ip.port_id.as_ref());
+        prop_assert_eq!(led_to.is_some(), shape.pool);
 
         let idle = want.clone();
         prop_assert_eq!(reconcile(&mut model, &mut want, Fault::None), Step::Done);
         prop_assert_eq!(&want.status, &idle.status);
 
         want.deleting = true;
+        model.add_subports();
         for (fault, tick) in delete {
+            // Whose a subport is, only the status says once it is out of its trunk.
+            let fault = match fault {
+                Fault::LoseStatus if shape.trunk => Fault::None,
+                other => other,
+            };
             reconcile(&mut model, &mut want, fault);
             if tick {
                 model.tick();
             }
         }
         prop_assert_eq!(settle(&mut model, &mut want), Step::Done);
-        prop_assert_eq!(model.servers.len() + model.ports.len() + model.volumes.len(), foreign);
+        prop_assert_eq!(model.len(), foreign);
+        prop_assert!(model.claim.is_none());
     }
 
     /// A deletion at any moment of the creation leaves nothing and creates nothing.
@@ -85,8 +100,9 @@ proptest! {
             want.status = Default::default();
         }
         want.deleting = true;
-        let before = model.servers.len() + model.ports.len() + model.volumes.len();
+        let before = model.len();
         prop_assert_eq!(settle(&mut model, &mut want), Step::Done);
-        prop_assert_eq!(model.servers.len() + model.ports.len() + model.volumes.len(), 0, "of {}", before);
+        prop_assert_eq!(model.len(), 0, "of {}", before);
+        prop_assert!(model.claim.is_none());
     }
 }
