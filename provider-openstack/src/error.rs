@@ -3,18 +3,15 @@
 use std::time::Duration;
 
 use cloud::ErrorKind;
+use crds::openstack::conditions::Reason;
 use runtime::Retry;
-use runtime::backoff::jittered;
+use runtime::controller::is_conflict;
 
 use crate::identity::{IdentityError, way_out};
 
 /// Octavia is busy with another change of the same load balancer, or Neutron with another of the
 /// same resource.
 const AFTER_CONFLICT: Duration = Duration::from_secs(2);
-
-/// A Secret that is put right is noticed after this. [`cloud::Clouds`] logs in once for all objects
-/// that use it.
-const AFTER_CREDENTIALS: Duration = Duration::from_secs(20);
 
 /// Why a reconcile could not be finished. It is tried again with the object's backoff, unless the
 /// cloud says when.
@@ -75,6 +72,15 @@ impl Error {
             _ => None,
         }
     }
+
+    /// The reason of the condition `OpenStackAuthenticationSucceeded`.
+    #[must_use]
+    pub fn authentication_reason(&self) -> Reason {
+        match self {
+            Self::Identity(identity) => identity.reason(),
+            _ => Reason::OpenStackAuthenticationFailed,
+        }
+    }
 }
 
 impl Retry for Error {
@@ -86,8 +92,12 @@ impl Retry for Error {
             Self::Execute { source, .. } if source.kind == ErrorKind::Conflict => {
                 Some(source.retry_after.unwrap_or(AFTER_CONFLICT))
             }
-            Self::Identity(_) => Some(jittered(AFTER_CREDENTIALS)),
             other => other.cloud().and_then(|error| error.retry_after),
         }
+    }
+
+    /// A finalizer or an endpoint that somebody else wrote to at the same time.
+    fn is_normal(&self) -> bool {
+        matches!(self, Self::Kubernetes(error) if is_conflict(error))
     }
 }

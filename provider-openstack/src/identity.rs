@@ -1,13 +1,24 @@
 //! From an `identityRef` to a session with the cloud.
 //!
 //! The Secret is read anew each time, by name, and neither kept nor logged: changed credentials work
-//! at once. Sessions are shared by all objects with the same credentials.
+//! at once, and [`changes`] wakes the objects that use them. Sessions are shared by all objects with
+//! the same credentials.
+
+pub mod changes;
 
 use cloud::{Credentials, CredentialsError, ErrorKind, View};
+use crds::capi;
+use crds::openstack::conditions::Reason;
+use crds::openstack::v1alpha1::OpenStackClusterIdentity;
 use crds::openstack::v1beta2::{IdentityType, OpenStackIdentityReference};
-use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use kube::core::{ParseExpressionError, Selector, SelectorExt};
+use kube::{Api, ResourceExt};
+use runtime::controller::Object;
+use runtime::{Key, Loop};
 
+use self::changes::Source;
 use crate::Context;
 
 /// Key of the Secret with the clouds.
@@ -28,11 +39,33 @@ pub enum IdentityError {
         "Secret {0} has no key clouds.yaml: put the credentials there as in a clouds.yaml file"
     )]
     NoCloudsYaml(String),
-    /// A kind of identity that is not served.
+    /// The cluster identity does not exist.
     #[error(
-        "spec.identityRef.type: ClusterIdentity is not served: name a Secret in the namespace of the object"
+        "spec.identityRef.name: there is no OpenStackClusterIdentity {0}: create it with spec.secretRef, or set type to Secret to name a Secret of this namespace"
     )]
-    ClusterIdentity,
+    NoClusterIdentity(String),
+    /// The cluster identity is not for this namespace.
+    #[error(
+        "spec.identityRef.name: OpenStackClusterIdentity {identity} is not for namespace {namespace}, whose labels do not match its spec.namespaceSelector {selector:?}: label the namespace so, widen the selector, or name another identity"
+    )]
+    Denied {
+        /// The cluster identity.
+        identity: String,
+        /// The namespace of the object.
+        namespace: String,
+        /// The selector as `kubectl -l` takes it.
+        selector: String,
+    },
+    /// The selector of the cluster identity is not one.
+    #[error(
+        "OpenStackClusterIdentity {identity}, spec.namespaceSelector.matchExpressions: {source}: the operator must be In or NotIn with values, Exists or DoesNotExist"
+    )]
+    Selector {
+        /// The cluster identity.
+        identity: String,
+        /// What is wrong with it.
+        source: ParseExpressionError,
+    },
     /// `clouds.yaml` does not hold what is needed.
     #[error("Secret {secret}, spec.identityRef.cloudName: {source}")]
     Credentials {
@@ -49,14 +82,25 @@ pub enum IdentityError {
         /// What the cloud said.
         source: cloud::Error,
     },
-    /// The management cluster did not give the Secret.
-    #[error("Secret {secret} cannot be read: {source}")]
+    /// The management cluster did not give what the credentials come from.
+    #[error("{what} cannot be read: {source}")]
     Unreadable {
-        /// The Secret.
-        secret: String,
+        /// Kind and name.
+        what: String,
         /// What the API server said.
         source: kube::Error,
     },
+}
+
+impl IdentityError {
+    /// The reason of the condition.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Denied { .. } => Reason::IdentityAccessDenied,
+            _ => Reason::OpenStackAuthenticationFailed,
+        }
+    }
 }
 
 /// What helps against a refused login.
@@ -77,6 +121,34 @@ pub fn way_out(kind: ErrorKind) -> &'static str {
     }
 }
 
+/// Wakes objects when their credentials change, and gives those with the same ones a lane, so that a
+/// cloud that answers slowly keeps nobody else waiting. `identity` is an object's own reference; one
+/// without it depends on its cluster's.
+#[must_use]
+pub fn depends<K: Object + 'static>(
+    controller: Loop<K>,
+    context: &Context,
+    identity: fn(&K) -> Option<&OpenStackIdentityReference>,
+) -> Loop<K> {
+    let objects = controller.objects();
+    controller
+        .lanes(move |object| lane(object.meta(), identity(object)))
+        .wakes(context.changes.wakes(objects, identity))
+}
+
+fn lane(meta: &ObjectMeta, identity: Option<&OpenStackIdentityReference>) -> String {
+    let namespace = meta.namespace.as_deref().unwrap_or_default();
+    let Some(identity) = identity else {
+        let cluster = capi::cluster_name(meta).unwrap_or_default();
+        return format!("cluster {namespace}/{cluster}");
+    };
+    let (name, cloud) = (&identity.name, &identity.cloud_name);
+    match identity.type_.unwrap_or_default() {
+        IdentityType::Secret => format!("Secret {namespace}/{name} {cloud}"),
+        IdentityType::ClusterIdentity => format!("ClusterIdentity {name} {cloud}"),
+    }
+}
+
 impl Context {
     /// The view of the project that `identity` of an object in `namespace` leads to.
     ///
@@ -87,39 +159,85 @@ impl Context {
         namespace: &str,
         identity: &OpenStackIdentityReference,
     ) -> Result<View, IdentityError> {
-        let credentials = self.credentials(namespace, identity).await?;
-        let secret = || format!("{namespace}/{}", identity.name);
+        let secret = match identity.type_.unwrap_or_default() {
+            IdentityType::Secret => Key::new(namespace, &identity.name),
+            IdentityType::ClusterIdentity => self.shared(namespace, &identity.name).await?,
+        };
+        let credentials = self.credentials(&secret, identity).await?;
         self.clouds
             .view(&credentials)
             .await
             .map_err(|source| IdentityError::Login {
-                secret: secret(),
+                secret: secret.to_string(),
                 source,
             })
     }
 
-    async fn credentials(
+    /// The Secret of a cluster identity, if the namespace may use it.
+    async fn shared(&self, namespace: &str, name: &str) -> Result<Key, IdentityError> {
+        let identities = Api::<OpenStackClusterIdentity>::all(self.client.clone());
+        let identity = identities.get_opt(name).await;
+        let identity = identity.map_err(unreadable(format!("OpenStackClusterIdentity {name}")))?;
+        let version = identity.as_ref().and_then(ResourceExt::resource_version);
+        self.changes
+            .read(Source::ClusterIdentity(name.to_owned()), version);
+        let spec = identity
+            .ok_or_else(|| IdentityError::NoClusterIdentity(name.to_owned()))?
+            .spec;
+        if let Some(selector) = spec.namespace_selector {
+            self.admit(namespace, name, selector).await?;
+        }
+        let secret = Key::new(&spec.secret_ref.namespace, &spec.secret_ref.name);
+        self.changes.leads(name, &secret);
+        Ok(secret)
+    }
+
+    /// Whether the labels of the namespace match the selector of the identity. An empty selector
+    /// matches all, as everywhere in Kubernetes.
+    async fn admit(
         &self,
         namespace: &str,
-        identity: &OpenStackIdentityReference,
-    ) -> Result<Credentials, IdentityError> {
-        if identity.type_ == Some(IdentityType::ClusterIdentity) {
-            return Err(IdentityError::ClusterIdentity);
-        }
-        let name = || format!("{namespace}/{}", identity.name);
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        let secret = secrets.get_opt(&identity.name).await;
-        let secret = secret.map_err(|source| IdentityError::Unreadable {
-            secret: name(),
+        identity: &str,
+        selector: LabelSelector,
+    ) -> Result<(), IdentityError> {
+        let selector = Selector::try_from(selector).map_err(|source| IdentityError::Selector {
+            identity: identity.to_owned(),
             source,
         })?;
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        let found = namespaces.get_metadata_opt(namespace).await;
+        let found = found.map_err(unreadable(format!("namespace {namespace}")))?;
+        let version = found.as_ref().and_then(ResourceExt::resource_version);
+        self.changes
+            .read(Source::Namespace(namespace.to_owned()), version);
+        let labels = found.and_then(|found| found.metadata.labels);
+        if selector.matches(&labels.unwrap_or_default()) {
+            return Ok(());
+        }
+        Err(IdentityError::Denied {
+            identity: identity.to_owned(),
+            namespace: namespace.to_owned(),
+            selector: selector.to_string(),
+        })
+    }
+
+    async fn credentials(
+        &self,
+        key: &Key,
+        identity: &OpenStackIdentityReference,
+    ) -> Result<Credentials, IdentityError> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &key.namespace);
+        let secret = secrets.get_opt(&key.name).await;
+        let secret = secret.map_err(unreadable(format!("Secret {key}")))?;
+        let version = secret.as_ref().and_then(ResourceExt::resource_version);
+        self.changes.read(Source::Secret(key.clone()), version);
         let data = secret
-            .ok_or_else(|| IdentityError::NoSecret(name()))?
+            .ok_or_else(|| IdentityError::NoSecret(key.to_string()))?
             .data
             .unwrap_or_default();
         let clouds = data
             .get(CLOUDS_YAML)
-            .ok_or_else(|| IdentityError::NoCloudsYaml(name()))?;
+            .ok_or_else(|| IdentityError::NoCloudsYaml(key.to_string()))?;
         let ca = data
             .get(CA)
             .map(|pem| pem.0.as_slice())
@@ -132,8 +250,12 @@ impl Context {
             ca,
         )
         .map_err(|source| IdentityError::Credentials {
-            secret: name(),
+            secret: key.to_string(),
             source,
         })
     }
+}
+
+fn unreadable(what: String) -> impl FnOnce(kube::Error) -> IdentityError {
+    move |source| IdentityError::Unreadable { what, source }
 }

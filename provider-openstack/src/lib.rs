@@ -9,17 +9,20 @@
 //! | [`cluster`] | `OpenStackCluster`: network, router, security groups, API endpoint |
 //! | [`machine`] | `OpenStackMachine`: the server object of a Machine, and its API traffic |
 //! | [`server`] | `OpenStackServer`: ports, volumes and the server itself |
+//! | [`admission`] | validating webhooks |
 //! | [`identity`] | from an `identityRef` to a session with the cloud |
 //! | [`wake`] | from a change in the cloud to the object that waits for it |
 //! | [`world`] | the cloud's resources as plans see them |
 //! | [`error`] | what a reconcile can end in, and when to try again |
 
+pub mod admission;
 pub mod cluster;
 pub mod error;
 pub mod identity;
 pub mod machine;
 mod pause;
 pub mod server;
+mod server_object;
 mod told;
 pub mod wake;
 pub mod world;
@@ -41,25 +44,37 @@ pub struct Context {
     pub clouds: Clouds,
     /// Events in the name of the provider.
     pub events: Events,
+    /// What credentials come from, and who hears when it changes.
+    pub changes: identity::changes::Changes,
     /// CA certificates (PEM) for clouds whose Secret brings none; absent means the system's.
     pub ca: Option<Vec<u8>>,
+    /// Where the management cluster connects from.
+    pub management: cluster::Management,
 }
 
 /// Runs all controllers until the process is asked to stop.
 ///
-/// `metrics` counts the calls to clouds; `ca` is [`Context::ca`].
-pub async fn run(kit: Kit, metrics: Arc<cloud::Metrics>, ca: Option<Vec<u8>>) {
+/// `metrics` counts the calls to clouds; `ca` and `management` are those of [`Context`].
+pub async fn run(
+    kit: Kit,
+    metrics: Arc<cloud::Metrics>,
+    ca: Option<Vec<u8>>,
+    management: cluster::Management,
+) {
     let (wakes, woken) = cloud::wakes();
     let context = Arc::new(Context {
         client: kit.client.clone(),
         clouds: Clouds::new(metrics, wakes),
         events: Events::new(kit.client.clone(), "capstan-provider-openstack"),
+        changes: identity::changes::Changes::default(),
         ca,
+        management,
     });
     let woken = wake::split(woken);
     tokio::join!(
         cluster::run(&kit, context.clone(), woken.clusters),
         machine::run(&kit, context.clone(), woken.machines),
-        server::run(&kit, context, woken.servers),
+        server::run(&kit, context.clone(), woken.servers),
+        context.changes.watch(&kit),
     );
 }

@@ -12,9 +12,12 @@
 //! | [`health`] | `/healthz` and a `/readyz` that says what is awaited |
 //! | [`metrics`] | the registry, and what every controller counts |
 //! | [`lease`] | leader election |
+//! | [`admission`] | from the review of a validating webhook to its answer |
 //! | [`serve`] | HTTP and TLS servers whose certificate is read anew when it changes |
 //! | [`logs`] | JSON or human logs |
+//! | [`versions`] | who has changed, without what |
 
+pub mod admission;
 pub mod apply;
 pub mod backoff;
 pub mod client;
@@ -27,6 +30,7 @@ pub mod lease;
 pub mod logs;
 pub mod metrics;
 pub mod serve;
+pub mod versions;
 
 pub use controller::{Key, Kit, Loop, Requeue, Retry};
 

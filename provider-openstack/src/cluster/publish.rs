@@ -3,6 +3,7 @@
 use crds::openstack::conditions::{ConditionType, Reason};
 use crds::openstack::v1beta2::{OpenStackCluster, OpenStackClusterStatus};
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use plan::cluster::Published;
@@ -37,7 +38,23 @@ impl<'o> Draft<'o> {
         );
     }
 
+    /// The times of conditions stay those of the object, whatever was to be published otherwise.
     fn fail(&mut self, type_: ConditionType, reason: Reason, message: &str) {
+        let known = self
+            .object
+            .status
+            .iter()
+            .flat_map(|status| &status.conditions);
+        for old in known {
+            let is_it = |new: &&mut Condition| new.type_ == old.type_;
+            if let Some(new) = self.status.conditions.iter_mut().find(is_it)
+                && [type_, ConditionType::Ready]
+                    .map(ConditionType::as_str)
+                    .contains(&old.type_.as_str())
+            {
+                *new = old.clone();
+            }
+        }
         self.set(New::not(type_.as_str(), reason.as_str(), message));
         self.set(New::not(
             ConditionType::Ready.as_str(),
@@ -97,8 +114,9 @@ pub(super) async fn decision(
         status: published.status,
     };
     draft.authenticated();
-    if let Some(failed) = failed {
-        let (type_, reason) = failed.action.condition();
+    if let Some(failed) = failed
+        && let Some((type_, reason)) = failed.action.condition()
+    {
         draft.fail(type_, reason, &failed.error.to_string());
     }
     draft.apply(context).await
@@ -129,7 +147,7 @@ pub(super) async fn error(
     let mut draft = Draft::new(object);
     if let Some(message) = error.authentication() {
         let type_ = ConditionType::OpenStackAuthenticationSucceeded;
-        draft.fail(type_, Reason::OpenStackAuthenticationFailed, &message);
+        draft.fail(type_, error.authentication_reason(), &message);
         return draft.apply(context).await;
     }
     let Error::Observe(source) = error else {

@@ -20,7 +20,7 @@ use runtime::{Key, Kit, Loop, Requeue, finalizer};
 
 use crate::pause::Unpaused;
 use crate::wake::{Waiter, Wakes};
-use crate::{Context, Error};
+use crate::{Context, Error, identity};
 
 /// What the controller works with.
 struct Machines {
@@ -34,6 +34,9 @@ struct Machines {
 /// Runs the controller until the process is asked to stop.
 pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
     let controller = Loop::<OpenStackMachine>::new(kit, "openstackmachine").wakes(woken);
+    let controller = identity::depends(controller, &context, |machine| {
+        machine.spec.identity_ref.as_ref()
+    });
     let objects = controller.objects();
     let (controller, machines) = controller.watches(owner::object_of);
     let (controller, servers) = controller.owns::<OpenStackServer>();
