@@ -1,19 +1,16 @@
 //! Validating webhooks (`admission.k8s.io/v1`), under the original's paths.
 
+use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
-use axum::{Json, Router};
 use crds::capi::Cluster;
 use crds::stacks::v1alpha1::{ClusterStack, ClusterStackRelease, ClusterStackSpec};
-use kube::core::DynamicObject;
-use kube::core::admission::{AdmissionRequest, AdmissionResponse, AdmissionReview, Operation};
 use kube::{Api, Client, ResourceExt};
 use release::name::{Minor, Stack};
 use release::{ReleaseName, Version};
+use runtime::admission::{Operation, Refusal, Review, answered, parse};
 
 use crate::cluster_stack::class;
-
-type Review = Json<AdmissionReview<DynamicObject>>;
 
 /// All webhooks.
 pub fn routes(client: Client) -> Router {
@@ -29,7 +26,7 @@ pub fn routes(client: Client) -> Router {
         .with_state(client)
 }
 
-async fn cluster_stack(State(client): State<Client>, Json(review): Review) -> Review {
+async fn cluster_stack(State(client): State<Client>, review: Review) -> Review {
     answered(review, async |request| match request.operation {
         Operation::Delete => {
             let old: ClusterStack = parse(request.old_object.as_ref())?;
@@ -47,13 +44,13 @@ async fn cluster_stack(State(client): State<Client>, Json(review): Review) -> Re
                 .map(|old| parse::<ClusterStack>(Some(old)))
                 .transpose()?;
             stack_of(&new.spec)?;
-            check(&new.spec, old.as_ref().map(|old| &old.spec))
+            Ok(check(&new.spec, old.as_ref().map(|old| &old.spec))?)
         }
     })
     .await
 }
 
-async fn cluster_stack_release(State(client): State<Client>, Json(review): Review) -> Review {
+async fn cluster_stack_release(State(client): State<Client>, review: Review) -> Review {
     answered(review, async |request| {
         let old: ClusterStackRelease = parse(request.old_object.as_ref())?;
         // What is no name of a release has no class that a Cluster could use.
@@ -66,31 +63,6 @@ async fn cluster_stack_release(State(client): State<Client>, Json(review): Revie
         .await
     })
     .await
-}
-
-/// Answers a review; the text of an error is what the user reads.
-async fn answered(
-    review: AdmissionReview<DynamicObject>,
-    decide: impl AsyncFnOnce(&AdmissionRequest<DynamicObject>) -> Result<(), String>,
-) -> Review {
-    let request: AdmissionRequest<DynamicObject> = match review.try_into() {
-        Ok(request) => request,
-        Err(error) => {
-            return Json(
-                AdmissionResponse::invalid(format!("no admission request: {error}")).into_review(),
-            );
-        }
-    };
-    let response = AdmissionResponse::from(&request);
-    Json(match decide(&request).await {
-        Ok(()) => response.into_review(),
-        Err(reason) => response.deny(reason).into_review(),
-    })
-}
-
-fn parse<K: serde::de::DeserializeOwned>(object: Option<&DynamicObject>) -> Result<K, String> {
-    let json = serde_json::to_value(object).map_err(|error| error.to_string())?;
-    serde_json::from_value(json).map_err(|error| format!("the object cannot be read: {error}"))
 }
 
 /// What a ClusterStack is of; the error names the field.
@@ -145,7 +117,7 @@ async fn unused(
     client: &Client,
     namespace: &str,
     matches: impl Fn(&ReleaseName) -> bool,
-) -> Result<(), String> {
+) -> Result<(), Refusal> {
     let clusters: Api<Cluster> = Api::all(client.clone());
     let clusters = clusters.list(&kube::api::ListParams::default()).await;
     let clusters =
@@ -161,7 +133,8 @@ async fn unused(
             "Cluster {}/{} uses its class; move it to another class or delete it first",
             user.namespace().unwrap_or_default(),
             user.name_any()
-        )),
+        )
+        .into()),
     }
 }
 

@@ -62,7 +62,8 @@ async fn servers(
     shutdown: &Shutdown,
 ) -> Result<()> {
     let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-    let webhooks = cluster_stacks::admission::routes(client.clone());
+    let webhooks = cluster_stacks::admission::routes(client.clone())
+        .merge(provider_openstack::admission::routes());
     let hooks = cluster_stacks::hooks::routes(client.clone());
     tokio::try_join!(
         serve::http(

@@ -27,7 +27,21 @@ const WEBHOOKS: &[Webhook] = &[
         kind: "clusterstackrelease",
         operations: &["DELETE"],
     },
+    openstack("v1beta2", "openstackcluster"),
+    openstack("v1beta2", "openstackclustertemplate"),
+    openstack("v1beta2", "openstackmachine"),
+    openstack("v1beta2", "openstackmachinetemplate"),
+    openstack("v1alpha1", "openstackserver"),
 ];
+
+const fn openstack(version: &'static str, kind: &'static str) -> Webhook {
+    Webhook {
+        group: crds::openstack::names::GROUP,
+        version,
+        kind,
+        operations: &["CREATE", "UPDATE"],
+    }
+}
 
 pub fn documents() -> Documents {
     vec![(
@@ -89,5 +103,11 @@ mod tests {
         let path = "/validate-clusterstack-x-k8s-io-v1alpha1-clusterstack";
         assert_eq!(webhooks[0]["clientConfig"]["service"]["path"], path);
         assert_eq!(webhooks[0]["rules"][0]["resources"][0], "clusterstacks");
+        let path = "/validate-infrastructure-cluster-x-k8s-io-v1alpha1-openstackserver";
+        assert_eq!(webhooks[6]["clientConfig"]["service"]["path"], path);
+        assert_eq!(
+            webhooks[6]["rules"][0]["operations"],
+            json!(["CREATE", "UPDATE"])
+        );
     }
 }
