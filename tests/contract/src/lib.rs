@@ -1,6 +1,6 @@
-//! The contract that this crate needs a cloud to keep, tried on a real one.
-//!
-//! `CAPSTAN_CLOUDS=clouds.yaml CAPSTAN_CLOUD=tenant CAPSTAN_CA=ca.pem contract`
+//! The contract that the provider needs a cloud to keep. The same code runs against the simulator
+//! (`cargo test -p contract`) and against a real OpenStack (the binary `contract`), so that the
+//! simulator cannot drift from the real thing.
 //!
 //! It makes a network, a server and a load balancer, sees them change through a view, deletes them,
 //! and fails unless the project is then as it was. The project must have an external network, an
@@ -33,17 +33,11 @@ struct Contract {
     requests: u64,
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    tracing_subscriber::fmt().with_env_filter(filter()).init();
-    let variable = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));
-    let clouds_yaml = std::fs::read(variable("CAPSTAN_CLOUDS")?)?;
-    let ca = std::env::var("CAPSTAN_CA")
-        .ok()
-        .map(std::fs::read)
-        .transpose()?;
-    let cloud = std::env::var("CAPSTAN_CLOUD").unwrap_or("tenant".to_owned());
-    let credentials = Credentials::parse(&clouds_yaml, &cloud, None, ca.as_deref())?;
+/// Keeps a cloud to the contract.
+///
+/// # Errors
+/// What the cloud did otherwise; what was made is then deleted as far as possible.
+pub async fn run(credentials: Credentials) -> Result<()> {
     refusals(&credentials).await?;
     let mut contract = Contract::new(credentials).await?;
     let result = contract.run().await;
@@ -51,10 +45,6 @@ async fn main() -> Result<()> {
         contract.sweep().await?;
     }
     result
-}
-
-fn filter() -> tracing_subscriber::EnvFilter {
-    tracing_subscriber::EnvFilter::from_default_env()
 }
 
 /// The errors by which a tenant finds out what is wrong with the credentials.

@@ -1,0 +1,126 @@
+//! Load balancers and their VIP.
+
+use serde_json::{Value, json};
+
+use crate::world::request::Refusal;
+use crate::world::schedule::Event;
+use crate::world::table::text;
+use crate::world::{Caller, Resource, World};
+
+impl World {
+    pub(super) fn create_balancer(
+        &mut self,
+        caller: &Caller,
+        given: &Value,
+    ) -> Result<String, Refusal> {
+        self.check_balancer_quota(&caller.project_id, "load_balancer", Resource::LoadBalancers)?;
+        let default = self
+            .providers
+            .first()
+            .map(|(name, _)| name.clone())
+            .unwrap_or_default();
+        let provider = given["provider"].as_str().map_or(default, str::to_owned);
+        if !self.providers.iter().any(|(name, _)| *name == provider) {
+            let message = format!("Provider '{provider}' is not enabled.");
+            return Err(Refusal::new(400, "ProviderNotEnabledError", message));
+        }
+        let flavor = text(given, "flavor_id");
+        if !flavor.is_empty()
+            && !self
+                .balancer_flavors
+                .iter()
+                .any(|row| text(row, "id") == flavor)
+        {
+            return Err(Refusal::bad(format!(
+                "Validation failure: Invalid flavor_id: {flavor}."
+            )));
+        }
+        let (network_id, subnet_id) = self.vip_place(caller, given)?;
+        let id = self.new_id();
+        let mut wish = json!({});
+        if !subnet_id.is_empty() {
+            wish["subnet_id"] = json!(subnet_id);
+        }
+        if let Some(address) = given["vip_address"].as_str() {
+            wish["ip_address"] = json!(address);
+        }
+        let port_id = match given["vip_port_id"].as_str() {
+            Some(port) => port.to_owned(),
+            None => {
+                let fields = json!({"name": format!("octavia-lb-{id}"), "device_id": format!("lb-{id}"),
+                    "device_owner": "Octavia", "admin_state_up": false, "security_groups": []});
+                self.service_port(
+                    &caller.project_id,
+                    &network_id,
+                    fields,
+                    Some(&json!([wish])),
+                )?
+            }
+        };
+        let port = self
+            .row(Resource::Ports, &port_id)
+            .cloned()
+            .unwrap_or_default();
+        let stamp = self.stamp();
+        let row = json!({
+            "id": id, "name": given["name"].as_str().unwrap_or_default(), "description": given["description"].as_str().unwrap_or_default(),
+            "project_id": caller.project_id, "tenant_id": caller.project_id, "admin_state_up": true,
+            "provisioning_status": "PENDING_CREATE", "operating_status": "OFFLINE", "provider": provider,
+            "flavor_id": given["flavor_id"], "availability_zone": given["availability_zone"],
+            "vip_address": port["fixed_ips"][0]["ip_address"], "vip_subnet_id": port["fixed_ips"][0]["subnet_id"],
+            "vip_network_id": network_id, "vip_port_id": port_id, "vip_qos_policy_id": null, "vip_vnic_type": "normal",
+            "additional_vips": [], "listeners": [], "pools": [], "tags": given["tags"].as_array().cloned().unwrap_or_default(),
+            "created_at": stamp, "updated_at": null, "_balancer": id, "_made_port": given["vip_port_id"].is_null(),
+        });
+        self.table_mut(Resource::LoadBalancers).insert(row);
+        self.after(self.delays.balancer, Event::BalancerSettled(id.clone()));
+        Ok(id)
+    }
+
+    /// Network and subnet of the VIP.
+    fn vip_place(&self, caller: &Caller, given: &Value) -> Result<(String, String), Refusal> {
+        let bad = |message: String| Refusal::bad(format!("Validation failure: {message}"));
+        let subnet_id = text(given, "vip_subnet_id").to_owned();
+        if !subnet_id.is_empty() {
+            let subnet = self.find(caller, Resource::Subnets, &subnet_id);
+            let subnet = subnet.ok_or_else(|| bad(format!("Subnet {subnet_id} not found.")))?;
+            return Ok((text(subnet, "network_id").to_owned(), subnet_id));
+        }
+        if let Some(port) = given["vip_port_id"].as_str() {
+            let port = self.find(caller, Resource::Ports, port);
+            let port = port.ok_or_else(|| bad("Port not found.".to_owned()))?;
+            return Ok((text(port, "network_id").to_owned(), String::new()));
+        }
+        let network_id = text(given, "vip_network_id");
+        if network_id.is_empty() {
+            let message = "VIP must contain one of: vip_port_id, vip_network_id, vip_subnet_id.";
+            return Err(bad(message.to_owned()));
+        }
+        self.find(caller, Resource::Networks, network_id)
+            .ok_or_else(|| bad(format!("Network {network_id} not found.")))?;
+        let v4 = self.table(Resource::Subnets).with("network_id", network_id);
+        let v4 = v4
+            .filter(|subnet| subnet["ip_version"] == 4)
+            .map(super::id)
+            .next();
+        let subnet =
+            v4.ok_or_else(|| bad("Supplied network does not contain a subnet.".to_owned()))?;
+        Ok((network_id.to_owned(), subnet))
+    }
+
+    pub(super) fn check_balancer_quota(
+        &self,
+        project: &str,
+        name: &str,
+        of: Resource,
+    ) -> Result<(), Refusal> {
+        if self.is_within(project, name, of, 1) {
+            return Ok(());
+        }
+        let message = format!(
+            "Quota has been met for resources: {}",
+            super::octavia_name(of)
+        );
+        Err(Refusal::new(403, "QuotaException", message))
+    }
+}
