@@ -1,10 +1,15 @@
+use crds::capi;
 use crds::openstack::v1alpha1::OpenStackServerStatus;
-use crds::openstack::v1beta2::{FlavorParam, PortOpts, SecurityGroupParam};
+use crds::openstack::v1beta2::{
+    FlavorParam, OpenStackCluster, OpenStackMachine, PortOpts, SecurityGroupParam,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use serde_json::json;
 
 use super::model::{Model, NOW, active, behind_load_balancer, port, reconcile, settle, want};
 use crate::machine::{Action, Ingress, Seen, Want, plan};
 use crate::step::Step;
+use crate::world::{Member, State};
 
 fn reason<'a>(want: &'a Want, type_: &str) -> (&'a str, &'a str) {
     let condition = want
@@ -39,6 +44,33 @@ fn it_waits_for_the_cluster_then_for_the_bootstrap_data() {
         ("False", "WaitingForBootstrapData")
     );
     assert_eq!(model.created, 0);
+}
+
+#[test]
+fn a_server_object_without_the_label_of_the_watch_filter_gets_it() {
+    let mut model = Model::new();
+    let mut want = want(Ingress::None);
+    reconcile(&mut model, &mut want, 9, true);
+    want.watch_filter = Some("mine".into());
+    want.deleting = true;
+    let decision = plan(&want, &model.seen(), NOW);
+    let Step::Do(actions) = decision.step else {
+        panic!("an action")
+    };
+    assert_eq!(actions.len(), 1, "before anything else: {actions:?}");
+    model.apply(&actions[0]);
+    let labels = model
+        .server
+        .clone()
+        .and_then(|server| server.metadata.labels);
+    assert_eq!(
+        labels.expect("set")["cluster.x-k8s.io/watch-filter"],
+        "mine"
+    );
+    let decision = plan(&want, &model.seen(), NOW);
+    assert!(
+        matches!(decision.step, Step::Do(actions) if matches!(actions[0], Action::DeleteServerObject { .. }))
+    );
 }
 
 #[test]
@@ -174,6 +206,140 @@ fn without_an_address_the_load_balancer_gets_no_member() {
     model.around.ports[0].network_id = "elsewhere".into();
     assert!(matches!(settle(&mut model, &mut want), Step::Blocked(_)));
     assert_eq!(reason(&want, "Ready"), ("False", "LoadBalancerMemberError"));
+}
+
+#[test]
+fn a_member_has_the_family_of_the_load_balancer_if_the_machine_has_it() {
+    for (vip, provider, expected) in [
+        ("10.6.0.1", "amphora", Some("10.6.0.7")),
+        ("fd00::1", "amphora", Some("fd00::7")),
+        ("fd00::1", "ovn", Some("fd00::7")),
+        ("2001:db8::1", "amphora", Some("10.6.0.7")),
+        ("2001:db8::1", "ovn", None),
+    ] {
+        let mut model = Model::new();
+        let mut want = want(behind_load_balancer());
+        let balancer = &mut model.around.load_balancers[0];
+        (balancer.vip_address, balancer.provider) = (vip.into(), provider.into());
+        reconcile(&mut model, &mut want, 9, true);
+        model.tick();
+        if vip.starts_with("2001") {
+            model.around.ports[0].fixed_ips.remove(0);
+        }
+        let end = settle(&mut model, &mut want);
+        let mut mine = model.around.members.iter();
+        let mine = mine.find(|member| member.id.starts_with("member"));
+        assert_eq!(mine.map(|member| member.address.as_str()), expected);
+        assert_eq!(end == Step::Done, expected.is_some());
+    }
+}
+
+#[test]
+fn a_member_that_a_machine_before_left_at_the_address_goes() {
+    let mut model = Model::new();
+    let mut want = want(behind_load_balancer());
+    let name = want.cluster.names.load_balancer_member(6443, "before");
+    for (id, name) in [("left", name.as_str()), ("foreign-own", "of-the-user")] {
+        model.around.members.push(Member {
+            id: id.into(),
+            name: name.into(),
+            pool_id: "pool-6443".into(),
+            address: "10.6.0.7".into(),
+            port: 6443,
+            ..Member::default()
+        });
+    }
+    assert_eq!(settle(&mut model, &mut want), Step::Done);
+    let has = |id: &str| model.around.members.iter().any(|member| member.id == id);
+    assert!(!has("left") && has("foreign-own") && has("foreign-6443"));
+}
+
+#[test]
+fn a_member_that_capo_made_is_taken_over() {
+    let mut model = Model::new();
+    let Ingress::LoadBalancer { id, ports, .. } = behind_load_balancer() else {
+        panic!("another ingress")
+    };
+    // CAPO gives members the cluster's first subnet, whichever the address is from.
+    let mut want = want(Ingress::LoadBalancer {
+        id,
+        ports,
+        other_network: true,
+    });
+    settle(&mut model, &mut want);
+    for member in &mut model.around.members {
+        member.subnet_id = Some("another".into());
+    }
+    assert_eq!(plan(&want, &model.seen(), NOW).step, Step::Done);
+}
+
+#[test]
+fn a_load_balancer_in_error_says_what_it_keeps_waiting() {
+    let mut model = Model::new();
+    let mut want = want(behind_load_balancer());
+    reconcile(&mut model, &mut want, 9, true);
+    model.tick();
+    model.around.load_balancers[0].state = State::Error;
+    let Step::Wait(waiting) = reconcile(&mut model, &mut want, 9, true) else {
+        panic!("does not wait")
+    };
+    assert!(waiting.message.contains("is in ERROR"), "{waiting:?}");
+}
+
+#[test]
+fn the_ingress_of_a_control_plane_follows_the_spec() {
+    let balanced = json!({"managedLoadBalancer": {"additionalPorts": [22]}});
+    let with_port = |port: i32| json!({"managedLoadBalancer": {}, "port": port});
+    let host = |host: &str, port: i32| json!({"host": host, "port": port});
+    let ports = |ports: &[u16]| json!(ports);
+    for (api, endpoint, external, expected) in [
+        (balanced, host("192.0.2.1", 443), true, ports(&[443, 22])),
+        (with_port(8443), json!(null), true, ports(&[8443])),
+        (with_port(8443), host("", 0), true, ports(&[8443])),
+        (with_port(0), json!(null), true, ports(&[6443])),
+        (json!({}), host("192.0.2.1", 6443), true, json!("192.0.2.1")),
+        (json!({}), host("192.0.2.1", 6443), false, json!(null)),
+        (
+            json!({"enableFloatingIP": false}),
+            host("192.0.2.1", 6443),
+            true,
+            json!(null),
+        ),
+        (
+            json!({"floatingIP": "192.0.2.9"}),
+            host("api.example.org", 6443),
+            true,
+            json!("192.0.2.9"),
+        ),
+        (json!({}), host("api.example.org", 6443), true, json!(null)),
+    ] {
+        let infrastructure: OpenStackCluster = serde_json::from_value(json!({
+            "metadata": {"name": "c"},
+            "spec": {
+                "identityRef": {"name": "cloud", "cloudName": "openstack"}, "apiServer": api,
+                "controlPlaneEndpoint": endpoint, "enableExternalNetwork": external,
+            },
+            "status": {"apiServerManagedLoadBalancer": {"id": "lb", "name": "lb", "ip": "", "internalIP": ""}},
+        }))
+        .expect("a cluster");
+        let machine: OpenStackMachine = serde_json::from_value(json!({
+            "metadata": {"name": "m", "labels": {"cluster.x-k8s.io/control-plane": ""}},
+            "spec": {"flavor": {"id": "1"}, "image": {"id": "1"}},
+        }))
+        .expect("a machine");
+        let want = Want::new(
+            &machine,
+            &capi::Machine::default(),
+            &capi::Cluster::default(),
+            &infrastructure,
+        );
+        let ingress = match want.cluster.ingress {
+            Ingress::None => json!(null),
+            Ingress::LoadBalancer { ports, .. } => json!(ports),
+            Ingress::FloatingIp { address } => json!(address),
+        };
+        assert_eq!(ingress, expected, "{infrastructure:?}");
+    }
 }
 
 /// CAPO deletes the address with the first control plane machine, and the endpoint with it.
