@@ -78,7 +78,8 @@ fn same(field: &Value, wanted: &str) -> bool {
         }
         Value::Null => wanted.is_empty(),
         Value::Array(items) => items.iter().any(|item| same(item, wanted)),
-        other => other.to_string() == wanted,
+        Value::Number(number) => number.to_string() == wanted,
+        Value::Object(_) => false,
     }
 }
 

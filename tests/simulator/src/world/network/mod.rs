@@ -215,7 +215,10 @@ impl World {
             Resource::Routers => self.delete_router(id),
             Resource::Ports => self.delete_port(id),
             Resource::SecurityGroups => self.delete_security_group(caller, id),
-            Resource::SecurityGroupRules => Ok(self.forget_network_row(resource, id)),
+            Resource::SecurityGroupRules => {
+                self.forget_network_row(resource, id);
+                Ok(())
+            }
             Resource::FloatingIps => self.delete_floating_ip(id),
             _ => self.delete_trunk(id),
         }

@@ -96,7 +96,8 @@ impl World {
         let mut taken = Vec::new();
         let result = match wanted.and_then(Value::as_array) {
             Some(wishes) => wishes.iter().try_for_each(|wish| {
-                Ok(taken.push(self.allocate_one(network_id, &subnets, wish)?))
+                taken.push(self.allocate_one(network_id, &subnets, wish)?);
+                Ok(())
             }),
             None => [4, 6].into_iter().try_for_each(|version| {
                 let fitting: Vec<&Value> = subnets
