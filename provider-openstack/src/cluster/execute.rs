@@ -3,13 +3,15 @@
 use cloud::loadbalancer::LoadBalancing;
 use cloud::network::Networking;
 use cloud::{Cloud, ErrorKind, View};
+use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::OpenStackCluster;
 use futures::future::join_all;
+use kube::{Api, ResourceExt};
 use plan::cluster::{Action, Balance};
 
 use super::{Controller, locked, wire};
-use crate::Error;
 use crate::told::Told;
+use crate::{Error, server_object};
 
 /// The first action that failed, and why.
 pub(super) struct Failed {
@@ -44,22 +46,21 @@ impl Controller {
             verb: action.name(),
             action: action.to_string(),
         };
-        match call(cloud, action).await {
+        let done = match action {
+            Action::ForBastion(action) => self.call(cloud, object, action).await,
+            action => self.call(cloud, object, action).await,
+        };
+        match done {
             Ok(()) => {
                 told.on(&self.context, object, None).await;
                 Ok(())
             }
-            Err(source) => {
-                let refused = source.kind == ErrorKind::Unsupported;
-                if let Some(reason) = refused.then(|| self.does_without(action)).flatten() {
-                    let note = format!("could not {action}: {source}");
+            Err(error) => {
+                if let Some(reason) = self.does_without(action, &error) {
+                    let note = format!("could not {action}: {error}");
                     self.context.events.warning(object, reason, note).await;
                     return Ok(());
                 }
-                let error = Error::Execute {
-                    action: action.to_string(),
-                    source,
-                };
                 told.on(&self.context, object, Some(&error)).await;
                 Err(Failed {
                     action: action.clone(),
@@ -69,9 +70,34 @@ impl Controller {
         }
     }
 
+    async fn call(
+        &self,
+        cloud: &Cloud,
+        object: &OpenStackCluster,
+        action: &Action,
+    ) -> Result<(), Error> {
+        let namespace = object.namespace().unwrap_or_default();
+        let client = || self.context.client.clone();
+        let servers = || Api::<OpenStackServer>::namespaced(client(), &namespace);
+        match action {
+            Action::CreateServerObject(new) => server_object::create(&servers(), new).await?,
+            Action::DeleteServerObject { name } => server_object::delete(&servers(), name).await?,
+            in_cloud => call(cloud, in_cloud)
+                .await
+                .map_err(|source| Error::Execute {
+                    action: action.to_string(),
+                    source,
+                })?,
+        }
+        Ok(())
+    }
+
     /// Some providers of load balancers cannot do all that Octavia can; what they refuse is
     /// remembered. The reason of the event, when it can be done without.
-    fn does_without(&self, action: &Action) -> Option<&'static str> {
+    fn does_without(&self, action: &Action, error: &Error) -> Option<&'static str> {
+        error
+            .cloud()
+            .filter(|source| source.kind == ErrorKind::Unsupported)?;
         let (feature, reason) = match action {
             Action::Balance {
                 load_balancer,
@@ -188,7 +214,10 @@ async fn connect(network: Networking<'_>, action: &Action) -> cloud::Result<()> 
         | Action::AssociateFloatingIp { .. }
         | Action::DisassociateFloatingIp { .. }
         | Action::DeleteFloatingIp { .. }
-        | Action::SetTags { .. } => Ok(()),
+        | Action::SetTags { .. }
+        | Action::CreateServerObject(_)
+        | Action::DeleteServerObject { .. }
+        | Action::ForBastion(_) => Ok(()),
     }
 }
 

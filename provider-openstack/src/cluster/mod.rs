@@ -3,6 +3,7 @@
 //! What to do is decided in [`plan::cluster`]; this module brings it what there is, does what it says
 //! and writes what came of it.
 
+mod beside;
 mod execute;
 mod management;
 mod observe;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use crds::capi::Cluster;
 use crds::openstack::names::CLUSTER_FINALIZER;
+use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::{OpenStackCluster, OpenStackMachine};
 use jiff::Timestamp;
 use kube::{Api, ResourceExt};
@@ -44,6 +46,10 @@ struct Controller {
     context: Arc<Context>,
     clusters: Cached<Cluster>,
     machines: Cached<OpenStackMachine>,
+    /// Among them the bastions.
+    servers: Cached<OpenStackServer>,
+    /// All infrastructures.
+    objects: Cached<OpenStackCluster>,
     /// What was done last for an object. To do the same once more means that the cloud does not keep
     /// what it is told.
     last: Mutex<HashMap<Key, Vec<Action>>>,
@@ -54,14 +60,18 @@ struct Controller {
 /// Runs the controller until the process is asked to stop; `woken` are objects whose part of the
 /// cloud has changed.
 pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
-    let (controlled, clusters) =
-        Loop::<OpenStackCluster>::new(kit, "openstackcluster").watches(owner::infrastructure_of);
+    let controlled = Loop::<OpenStackCluster>::new(kit, "openstackcluster");
+    let objects = controlled.objects();
+    let (controlled, clusters) = controlled.watches(owner::infrastructure_of);
+    let (controlled, servers) = controlled.owns::<OpenStackServer>();
     let of_machine = owner::of_machine(clusters.clone());
     let (controlled, machines) = controlled.watches::<OpenStackMachine, _>(of_machine);
     let controller = Controller {
         context,
         clusters,
         machines,
+        servers,
+        objects,
         last: Mutex::default(),
         refused: Mutex::default(),
     };

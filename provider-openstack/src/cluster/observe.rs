@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud::{Kind, Tables, View};
-use crds::openstack::v1beta2::OpenStackCluster;
+use crds::openstack::v1alpha1::OpenStackServer;
+use crds::openstack::v1beta2::{OpenStackCluster, OpenStackClusterStatus};
 use plan::cluster::{Action, Gone, Octavia, Owner, Seen};
 use plan::names::Role;
 use plan::step::{Resource, Step};
@@ -73,15 +74,21 @@ impl Controller {
             NETWORKING.to_vec()
         };
         let tables = view.snapshot(&kinds).await?;
-        let mut seen = rows(&tables, view.cloud().project_id(), gone);
+        let bastion = self.bastion(owner, deleting).await?;
+        let mut seen = rows(&tables, view.cloud().project_id(), gone, bastion.as_ref());
         seen.status = status;
+        seen.bastion = bastion;
+        seen.namesakes = self.namesakes(object, owner);
+        let mut ips = std::mem::take(&mut seen.floating_ips);
+        ips.retain(|ip| seen.holder(&ip.address).is_none());
+        seen.floating_ips = ips;
         if deleting {
             return Ok(Observed { seen, tables });
         }
         if !object.spec.tags.is_empty() {
             seen.tagging = view.has_extension(cloud::network::TAGS).await?;
         }
-        if seen.status.failure_domains.is_empty() {
+        if wants_zones(object, &seen.status) {
             let zones = view.availability_zones().await?;
             let zone = |zone: &cloud::compute::AvailabilityZone| AvailabilityZone {
                 name: zone.name.clone(),
@@ -140,7 +147,7 @@ impl Controller {
 }
 
 /// The rows that can matter. Networks and subnets may be anybody's, as users name them by filter.
-fn rows(tables: &Tables, project_id: &str, gone: &Gone) -> Seen {
+fn rows(tables: &Tables, project_id: &str, gone: &Gone, bastion: Option<&OpenStackServer>) -> Seen {
     let names = &gone.identity.names;
     let own = |owner: &str| owner.is_empty() || owner == project_id;
     let balancer = names.load_balancer();
@@ -150,7 +157,7 @@ fn rows(tables: &Tables, project_id: &str, gone: &Gone) -> Seen {
         networks: tables.networks.iter().map(world::network).collect(),
         subnets: tables.subnets.iter().filter_map(world::subnet).collect(),
         routers: tables.routers.iter().map(world::router).collect(),
-        ports: ports(tables, gone),
+        ports: ports(tables, gone, bastion),
         security_groups: groups
             .iter()
             .flat_map(|name| tables.security_groups.named(name))
@@ -183,16 +190,43 @@ fn rows(tables: &Tables, project_id: &str, gone: &Gone) -> Seen {
     }
 }
 
-/// Ports of routers, and of the managed network: those of other clusters can be thousands.
-fn ports(tables: &Tables, gone: &Gone) -> Vec<plan::world::Port> {
-    let name = gone.identity.names.network();
+/// Ports of routers, of the managed network and of the bastion, and those that use a group that is to
+/// be deleted: those of other clusters can be thousands.
+fn ports(
+    tables: &Tables,
+    gone: &Gone,
+    bastion: Option<&OpenStackServer>,
+) -> Vec<plan::world::Port> {
+    let names = &gone.identity.names;
     let networks: Vec<&str> = tables
         .networks
-        .named(&name)
+        .named(&names.network())
         .map(|network| network.id.as_str())
         .collect();
+    let groups: Vec<&str> = gone
+        .groups
+        .iter()
+        .flat_map(|role| tables.security_groups.named(&names.security_group(*role)))
+        .map(|group| group.id.as_str())
+        .collect();
+    let server = bastion.and_then(|object| object.status.as_ref());
+    let of_server = |port: &cloud::network::Port| {
+        let mut known = server
+            .iter()
+            .flat_map(|status| &status.resources)
+            .flat_map(|made| &made.ports);
+        known.any(|known| known.id == port.id)
+            || server.is_some_and(|status| status.instance_id.as_ref() == Some(&port.device_id))
+    };
+    let grouped = |port: &cloud::network::Port| {
+        let mut used = port.security_groups.iter();
+        used.any(|group| groups.contains(&group.as_str()))
+    };
     let matters = |port: &&cloud::network::Port| {
-        port.device_owner.starts_with("network:") || networks.contains(&port.network_id.as_str())
+        port.device_owner.starts_with("network:")
+            || networks.contains(&port.network_id.as_str())
+            || of_server(port)
+            || grouped(port)
     };
     tables
         .ports
@@ -200,6 +234,16 @@ fn ports(tables: &Tables, gone: &Gone) -> Vec<plan::world::Port> {
         .filter(matters)
         .map(world::port)
         .collect()
+}
+
+/// Whether a zone is to be found: the first time, and when the user names one that is not known.
+fn wants_zones(object: &OpenStackCluster, status: &OpenStackClusterStatus) -> bool {
+    let known = |zone: &String| {
+        let mut domains = status.failure_domains.iter();
+        domains.any(|domain| domain.name == *zone)
+    };
+    status.failure_domains.is_empty()
+        || !(object.spec.control_plane_availability_zones.iter()).all(known)
 }
 
 /// The address of an endpoint that the user gave: an address already, or a name to look up. A name
@@ -306,7 +350,7 @@ mod tests {
         ] {
             tables.apply_write(item);
         }
-        let seen = rows(&tables, "project", &gone);
+        let seen = rows(&tables, "project", &gone, None);
         let mut ports: Vec<&str> = seen.ports.iter().map(|port| port.id.as_str()).collect();
         ports.sort_unstable();
         assert_eq!(ports, ["ours", "router"]);

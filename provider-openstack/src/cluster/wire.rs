@@ -8,6 +8,7 @@ use cloud::network::{
     AllocationPool, FixedIp, FloatingIpCreate, Gateway, NetworkCreate, RouterCreate,
     SecurityGroupRuleCreate, SubnetCreate,
 };
+use crds::openstack::v1beta2::IPv6Mode;
 use plan::cluster::{
     Balancing, NewFloatingIp, NewListener, NewLoadBalancer, NewNetwork, NewPool, NewRouter,
     NewSubnet, Probe,
@@ -44,6 +45,8 @@ pub(super) fn subnet(new: &NewSubnet) -> SubnetCreate {
         dns_nameservers: new.nameservers.clone(),
         allocation_pools: new.allocation_pools.iter().map(pool).collect(),
         enable_dhcp: None,
+        ipv6_address_mode: new.ipv6_mode.map(IPv6Mode::as_str),
+        ipv6_ra_mode: new.ipv6_mode.map(IPv6Mode::as_str),
     }
 }
 
@@ -93,7 +96,7 @@ pub(super) fn floating_ip(new: &NewFloatingIp) -> FloatingIpCreate {
         floating_network_id: new.network.clone(),
         description: new.description.clone(),
         floating_ip_address: new.address.clone(),
-        port_id: None,
+        port_id: new.port.clone(),
     }
 }
 

@@ -5,14 +5,12 @@ use cloud::loadbalancer::MemberCreate;
 use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::OpenStackMachine;
 use futures::future::join_all;
-use kube::api::{DeleteParams, PostParams};
 use kube::{Api, ResourceExt};
 use plan::machine::{Action, NewMember};
-use runtime::apply::FIELD_MANAGER;
 
 use super::Machines;
-use crate::Error;
 use crate::told::Told;
+use crate::{Error, server_object};
 
 /// An action that was refused.
 pub struct Refused {
@@ -59,8 +57,11 @@ impl Machines {
             &object.namespace().unwrap_or_default(),
         );
         match action {
-            Action::CreateServerObject(new) => create(&servers, new).await?,
-            Action::DeleteServerObject { name } => delete(&servers, name).await?,
+            Action::CreateServerObject(new) => server_object::create(&servers, new).await?,
+            Action::DeleteServerObject { name } => server_object::delete(&servers, name).await?,
+            Action::LabelServerObject { name, watch_filter } => {
+                server_object::label(&servers, name, watch_filter).await?;
+            }
             in_cloud => {
                 // The plan asks for these only when it has seen the cloud.
                 if let Some(view) = view {
@@ -73,25 +74,6 @@ impl Machines {
             }
         }
         Ok(())
-    }
-}
-
-/// An object that is there already is as good: nobody else makes one of this name.
-async fn create(servers: &Api<OpenStackServer>, new: &OpenStackServer) -> Result<(), kube::Error> {
-    let params = PostParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PostParams::default()
-    };
-    match servers.create(&params, new).await {
-        Err(kube::Error::Api(refused)) if refused.reason == "AlreadyExists" => Ok(()),
-        result => result.map(drop),
-    }
-}
-
-async fn delete(servers: &Api<OpenStackServer>, name: &str) -> Result<(), kube::Error> {
-    match servers.delete(name, &DeleteParams::default()).await {
-        Err(kube::Error::Api(refused)) if refused.code == 404 => Ok(()),
-        result => result.map(drop),
     }
 }
 
@@ -111,7 +93,9 @@ async fn call(view: &View, action: &Action) -> cloud::Result<()> {
             .associate_floating_ip(floating_ip, None)
             .await
             .map(drop),
-        Action::CreateServerObject(_) | Action::DeleteServerObject { .. } => Ok(()),
+        Action::CreateServerObject(_)
+        | Action::DeleteServerObject { .. }
+        | Action::LabelServerObject { .. } => Ok(()),
     }
 }
 

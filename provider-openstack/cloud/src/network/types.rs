@@ -246,6 +246,13 @@ pub struct SubnetCreate {
     pub allocation_pools: Vec<AllocationPool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_dhcp: Option<bool>,
+    /// `slaac`, `dhcpv6-stateful` or `dhcpv6-stateless`; only in IPv6, and the same as
+    /// `ipv6_ra_mode`, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipv6_address_mode: Option<&'static str>,
+    /// What Neutron's routers advertise; without it they are silent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipv6_ra_mode: Option<&'static str>,
 }
 
 /// What a router is created with.

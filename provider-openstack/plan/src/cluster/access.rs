@@ -154,7 +154,7 @@ fn in_force(want: &Want, by: &By, balancer: &LoadBalancer, seen: &Seen) -> Optio
         }
         By::SecurityGroup => {
             let name = names.security_group(Role::ControlPlane);
-            let port = Some(i32::from(want.api.port));
+            let port = Some(i32::from(want.api.server_port));
             let group = seen
                 .security_groups
                 .iter()

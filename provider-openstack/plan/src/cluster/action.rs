@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crds::openstack::conditions::{ConditionType, Reason};
+use crds::openstack::v1alpha1::OpenStackServer;
+use crds::openstack::v1beta2::IPv6Mode;
 use ipnet::IpNet;
 
 use super::balance::{Balance, NewLoadBalancer};
@@ -85,6 +87,14 @@ pub enum Action {
     DeleteSecurityGroup {
         group: String,
     },
+    /// Creates the object of the bastion, in Kubernetes.
+    CreateServerObject(Box<OpenStackServer>),
+    /// Deletes the object of the bastion; its controller takes the server away.
+    DeleteServerObject {
+        name: String,
+    },
+    /// An action for the bastion, without which the cluster is complete.
+    ForBastion(Box<Action>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -105,6 +115,7 @@ pub struct NewSubnet {
     pub nameservers: Vec<String>,
     /// First and last address of each pool.
     pub allocation_pools: Vec<(String, String)>,
+    pub ipv6_mode: Option<IPv6Mode>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -121,6 +132,8 @@ pub struct NewFloatingIp {
     pub description: String,
     /// A certain one, which most clouds let administrators choose only.
     pub address: Option<String>,
+    /// Id of the port that it leads to from the first.
+    pub port: Option<String>,
 }
 
 impl Action {
@@ -148,13 +161,16 @@ impl Action {
             Action::DeleteRouter { .. } => "DeleteRouter",
             Action::DeleteNetwork { .. } => "DeleteNetwork",
             Action::DeleteSecurityGroup { .. } => "DeleteSecurityGroup",
+            Action::CreateServerObject(_) => "CreateServer",
+            Action::DeleteServerObject { .. } => "DeleteServer",
+            Action::ForBastion(action) => action.name(),
         }
     }
 
-    /// The condition that is False, and why, when this fails.
-    pub fn condition(&self) -> (ConditionType, Reason) {
+    /// The condition that is False, and why, when this fails. `None` when nothing lacks.
+    pub fn condition(&self) -> Option<(ConditionType, Reason)> {
         use {ConditionType as Of, Reason as Why};
-        match self {
+        Some(match self {
             Action::CreateNetwork(_) | Action::DeleteNetwork { .. } => {
                 (Of::NetworkReady, Why::NetworkCreateFailed)
             }
@@ -183,7 +199,16 @@ impl Action {
             | Action::DeleteFloatingIp { .. } => {
                 (Of::APIEndpointReady, Why::APIEndpointConfigFailed)
             }
-        }
+            // One that is left over does no harm.
+            Action::ForBastion(action)
+                if matches!(**action, Action::DeleteSecurityGroup { .. }) =>
+            {
+                return None;
+            }
+            Action::CreateServerObject(_)
+            | Action::DeleteServerObject { .. }
+            | Action::ForBastion(_) => (Of::Ready, Why::OpenStackError),
+        })
     }
 }
 
@@ -245,6 +270,12 @@ impl fmt::Display for Action {
             Action::DeleteRouter { router } => write!(f, "delete router {router}"),
             Action::DeleteNetwork { network } => write!(f, "delete network {network}"),
             Action::DeleteSecurityGroup { group } => write!(f, "delete security group {group}"),
+            Action::CreateServerObject(new) => {
+                let name = new.metadata.name.as_deref().unwrap_or_default();
+                write!(f, "create OpenStackServer {name}")
+            }
+            Action::DeleteServerObject { name } => write!(f, "delete OpenStackServer {name}"),
+            Action::ForBastion(action) => action.fmt(f),
         }
     }
 }

@@ -8,13 +8,16 @@ use jiff::Timestamp;
 
 use super::action::Action;
 use super::balance::Balance;
+use super::bastion::{delete_object, is_going, is_ours, ports};
+use super::exposure;
+use super::own;
 use super::seen::Seen;
 use super::want::Gone;
 use super::{Decision, Published};
 use crate::conditions::{self, New};
 use crate::names::Role;
 use crate::step::{Awaited, Resource, Step, Waiting};
-use crate::world::{FloatingIp, LoadBalancer, Network, Port, Router, SecurityGroup, State};
+use crate::world::{FloatingIp, LoadBalancer, Network, Port, SecurityGroup, State};
 
 /// Owners of ports that Neutron takes away with the network.
 const NEUTRONS_OWN: [&str; 4] = [
@@ -55,7 +58,7 @@ fn next(gone: &Gone, seen: &Seen) -> Step<Action> {
         let message = format!("{} machines of the cluster still exist", seen.machines);
         return Step::Wait(Waiting::for_event("WaitingForMachines", message));
     }
-    let stages = [entrances, attachments, rest];
+    let stages = [bastion, entrances, attachments, rest];
     stages
         .iter()
         .map(|stage| stage(gone, seen))
@@ -63,15 +66,30 @@ fn next(gone: &Gone, seen: &Seen) -> Step<Action> {
         .unwrap_or(Step::Done)
 }
 
+/// The bastion: its floating IP, so that it leaks in no case, then its server.
+fn bastion(gone: &Gone, seen: &Seen) -> Step<Action> {
+    let object = seen.bastion.as_ref();
+    let Some(object) = object.filter(|object| is_ours(&gone.identity, object)) else {
+        return Step::Done;
+    };
+    let is_created = |ip: &FloatingIp| is_created(gone, seen, ip);
+    let actions = exposure::end(seen, &ports(object, seen), is_created);
+    Step::of(actions, || {
+        if !is_going(object) {
+            return Step::Do(vec![delete_object(object)]);
+        }
+        let name = object.metadata.name.as_deref().unwrap_or_default();
+        let message = format!("waiting for the end of OpenStackServer {name}");
+        Step::Wait(Waiting::for_event("WaitingForBastion", message))
+    })
+}
+
 /// The load balancer, and the floating IPs, which must not lead into the network any more when
 /// its router is disconnected.
 fn entrances(gone: &Gone, seen: &Seen) -> Step<Action> {
     let name = gone.identity.names.load_balancer();
-    let balancers: Vec<&LoadBalancer> = seen
-        .load_balancers
-        .iter()
-        .filter(|balancer| balancer.name == name)
-        .collect();
+    let balancers = own::load_balancers(&gone.identity, seen);
+    let balancers = unshared(seen, balancers, |balancer| &balancer.id);
     let mut actions = floating_ips(gone, seen, &balancers);
     let (busy, idle): (Vec<&LoadBalancer>, _) = balancers
         .iter()
@@ -99,7 +117,6 @@ fn entrances(gone: &Gone, seen: &Seen) -> Step<Action> {
 }
 
 fn floating_ips(gone: &Gone, seen: &Seen, balancers: &[&LoadBalancer]) -> Vec<Action> {
-    let description = gone.identity.names.description();
     let leads_to_us = |port: &Option<String>| {
         port.as_ref().is_some_and(|port| {
             balancers
@@ -108,9 +125,8 @@ fn floating_ips(gone: &Gone, seen: &Seen, balancers: &[&LoadBalancer]) -> Vec<Ac
         })
     };
     let action = |ip: &FloatingIp| {
-        let ours = ip.description == description && !gone.keep_floating_ips.contains(&ip.address);
         let floating_ip = ip.id.clone();
-        match ours {
+        match is_created(gone, seen, ip) {
             true => Some(Action::DeleteFloatingIp { floating_ip }),
             false => {
                 leads_to_us(&ip.port_id).then_some(Action::DisassociateFloatingIp { floating_ip })
@@ -118,6 +134,21 @@ fn floating_ips(gone: &Gone, seen: &Seen, balancers: &[&LoadBalancer]) -> Vec<Ac
         }
     };
     seen.floating_ips.iter().filter_map(action).collect()
+}
+
+/// Created by us for this cluster, not given by the user.
+fn is_created(gone: &Gone, seen: &Seen, ip: &FloatingIp) -> bool {
+    ip.description == gone.identity.names.description()
+        && !gone.keep_floating_ips.contains(&ip.address)
+        && seen.holder(&ip.address).is_none()
+        && seen.rival().is_none()
+}
+
+/// What no other cluster has published as well.
+fn unshared<'a, T>(seen: &Seen, all: Vec<&'a T>, id: impl Fn(&T) -> &String) -> Vec<&'a T> {
+    let mut all = all;
+    all.retain(|one| seen.holder(id(one)).is_none());
+    all
 }
 
 /// Router interfaces, and ports that machines left behind.
@@ -174,45 +205,66 @@ fn rest(gone: &Gone, seen: &Seen) -> Step<Action> {
             .map(|port| Awaited::new(Resource::Port, &port.id));
         return Step::Wait(Waiting::for_cloud("NetworkInUse", in_use(&attached), on));
     }
-    let names = &gone.identity.names;
-    let is_our_router =
-        |router: &&Router| router.name == names.router() && seen.is_own(&router.project_id);
-    let routers = seen
-        .routers
-        .iter()
-        .filter(|_| gone.managed_router)
-        .filter(is_our_router);
-    let groups = Role::ALL.map(|role| names.security_group(role));
-    let is_our_group =
-        |group: &&SecurityGroup| groups.contains(&group.name) && seen.is_own(&group.project_id);
-    let groups = seen.security_groups.iter().filter(is_our_group);
-    let actions = (routers.map(|router| Action::DeleteRouter {
+    let routers = match gone.managed_router {
+        true => own::routers(&gone.identity, seen),
+        false => Vec::new(),
+    };
+    let routers = unshared(seen, routers, |router| &router.id);
+    let groups = Role::ALL.map(|role| own::security_groups(&gone.identity, role, seen));
+    let groups = unshared(seen, groups.concat(), |group| &group.id);
+    let (used, unused): (Vec<&SecurityGroup>, Vec<_>) = groups
+        .into_iter()
+        .partition(|group| seen.is_used(&group.id));
+    let actions = (routers.iter().map(|router| Action::DeleteRouter {
         router: router.id.clone(),
     }))
     .chain(networks.iter().map(|network| Action::DeleteNetwork {
         network: network.id.clone(),
     }))
-    .chain(groups.map(|group| Action::DeleteSecurityGroup {
+    .chain(unused.iter().map(|group| Action::DeleteSecurityGroup {
         group: group.id.clone(),
     }));
-    Step::of(actions.collect(), || Step::Done)
+    Step::of(actions.collect(), || match used.as_slice() {
+        [] => Step::Done,
+        used => Step::Wait(groups_in_use(seen, used)),
+    })
+}
+
+fn groups_in_use(seen: &Seen, groups: &[&SecurityGroup]) -> Waiting {
+    let has_one = |port: &&Port| {
+        let mut used = port.security_groups.iter();
+        used.any(|used| groups.iter().any(|group| group.id == *used))
+    };
+    let ports: Vec<&Port> = seen.ports.iter().filter(has_one).collect();
+    let on = ports
+        .iter()
+        .map(|port| Awaited::new(Resource::Port, &port.id));
+    let message = format!(
+        "the security groups are still in use; delete these ports or take the groups from them: {}",
+        list(&ports)
+    );
+    Waiting::for_cloud("SecurityGroupInUse", message, on)
 }
 
 fn in_use(ports: &[&Port]) -> String {
+    format!(
+        "the network is still in use; delete what owns these ports: {}",
+        list(ports)
+    )
+}
+
+fn list(ports: &[&Port]) -> String {
     let list: Vec<String> = ports
         .iter()
         .map(|port| format!("{} {} ({})", port.id, port.name, port.device_owner))
         .collect();
-    format!(
-        "the network is still in use; delete what owns these ports: {}",
-        list.join(", ")
-    )
+    list.join(", ")
 }
 
 fn networks<'a>(gone: &Gone, seen: &'a Seen) -> Vec<&'a Network> {
-    let name = gone.identity.names.network();
-    let is_ours = |network: &&Network| {
-        gone.managed_network && network.name == name && seen.is_own(&network.project_id)
+    let networks = match gone.managed_network {
+        true => own::networks(&gone.identity, seen),
+        false => Vec::new(),
     };
-    seen.networks.iter().filter(is_ours).collect()
+    unshared(seen, networks, |network| &network.id)
 }

@@ -36,6 +36,7 @@ pub(super) fn plan<'a>(
             network: external.id.clone(),
             description: want.identity.names.description(),
             address,
+            port: None,
         })]));
     };
     let ours = is_ours(want, found);
@@ -123,8 +124,9 @@ fn surplus<'s>(
     found: &'s FloatingIp,
     seen: &'s Seen,
 ) -> impl Iterator<Item = Action> + 's {
-    let is_surplus = |ip: &&FloatingIp| {
-        !want.bastion && ip.id != found.id && ip.port_id.is_none() && is_ours(want, ip)
+    let bastion = want.bastion.is_some() || seen.status.bastion.is_some();
+    let is_surplus = move |ip: &&FloatingIp| {
+        !bastion && ip.id != found.id && ip.port_id.is_none() && is_ours(want, ip)
     };
     let surplus = seen.floating_ips.iter().filter(is_surplus);
     surplus.map(|ip| Action::DeleteFloatingIp {

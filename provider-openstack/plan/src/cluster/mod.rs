@@ -10,14 +10,19 @@
 //! subnet ─ load balancer ─ listener ─ pool ─ monitor, for each port
 //! security groups ─ rules
 //! ```
+//!
+//! The bastion comes when all of this is there.
 
 mod access;
 mod action;
 mod balance;
+mod bastion;
 mod delete;
 mod endpoint;
+mod exposure;
 mod floating_ip;
 mod load_balancer;
+mod namesakes;
 mod network;
 mod own;
 mod part;
@@ -38,17 +43,19 @@ use jiff::Timestamp;
 
 pub use action::{Action, NewFloatingIp, NewNetwork, NewRouter, NewSubnet};
 pub use balance::{Balance, Balancing, NewListener, NewLoadBalancer, NewPool};
+pub use bastion::{Bastion, name as bastion_name};
 pub use delete::delete;
-pub use seen::{Management, Octavia, Seen};
+pub use seen::{Management, Namesake, Octavia, Seen};
 pub use validate::Owner;
 pub use want::{
     Api, Brought, By, External, ExternalAddress, Gone, Groups, Identity, LoadBalancer, Managed,
-    Named, Network, Probe, Router, UserRule, Want, Zones,
+    ManagedSubnet, Named, Network, Probe, Router, UserRule, Want, Zones,
 };
 pub use warnings::Warning;
 
 use access::Access;
 use endpoint::Surroundings;
+use namesakes::Way;
 use part::Part;
 use resolve::{Net, Resolved, Unresolved};
 use status::Draft;
@@ -70,6 +77,21 @@ pub struct Published {
 /// Decides what comes next, from what is wanted and what is there at `now`.
 pub fn plan(want: &Want, seen: &Seen, now: Timestamp) -> Decision {
     let mut draft = Draft::new(&want.identity, seen, now);
+    match namesakes::make_way(&want.identity, seen) {
+        Some(Way::Wait(waiting)) => {
+            draft.take::<()>(
+                Type::NetworkReady,
+                Reason::OpenStackError,
+                Ok(Part::waits(waiting)),
+            );
+            return draft.finish();
+        }
+        Some(Way::Blocked(problem)) => {
+            draft.fail(Type::NetworkReady, Reason::OpenStackError, problem);
+            return draft.finish();
+        }
+        None => {}
+    }
     match resolve::resolve(want, seen) {
         Ok(resolved) => parts(want, &resolved, seen, &mut draft),
         Err(Unresolved::Network(problem)) => {
@@ -147,7 +169,15 @@ fn parts<'a>(want: &Want, resolved: &Resolved<'a>, seen: &'a Seen, draft: &mut D
     if let Some(endpoint) = endpoint {
         draft.endpoint(resolved, net, &endpoint, access);
         if draft.is_settled() {
-            draft.provisioned(want, seen, endpoint.host);
+            draft.provisioned(want, seen, &endpoint.host);
+            let bastion = bastion::plan(&bastion::Context {
+                want,
+                external: resolved.external,
+                seen,
+                status: &draft.published.status,
+                api_host: &endpoint.host,
+            });
+            draft.bastion(bastion);
         }
     }
 }
@@ -155,7 +185,9 @@ fn parts<'a>(want: &Want, resolved: &Resolved<'a>, seen: &'a Seen, draft: &mut D
 /// The subnets of the machines. Those of a managed network are known before they exist.
 fn subnets(want: &Want, net: Option<&Net<'_>>) -> Vec<IpNet> {
     match (&want.network, net) {
-        (Network::Managed(managed), _) => vec![managed.cidr],
+        (Network::Managed(managed), _) => {
+            managed.subnets.iter().map(|subnet| subnet.cidr).collect()
+        }
         (Network::Brought(_), Some(net)) => net.subnets.iter().map(|subnet| subnet.cidr).collect(),
         (Network::Brought(_), None) => Vec::new(),
     }

@@ -1,11 +1,13 @@
-//! The managed network and its subnet.
+//! The managed network and its subnets.
+
+use std::net::IpAddr;
 
 use super::action::{Action, NewNetwork, NewSubnet};
 use super::own;
 use super::part::Part;
 use super::resolve::Net;
 use super::seen::Seen;
-use super::want::{Managed, Want};
+use super::want::{Managed, ManagedSubnet, Want};
 use crate::step::{Problem, Resource};
 use crate::tags;
 use crate::world::{Network, Subnet};
@@ -31,43 +33,54 @@ pub(super) fn plan<'a>(
         network: surplus.id.clone(),
     };
     actions.extend(own.surplus.into_iter().map(delete));
-    // CAPO looks a subnet up by its addresses, not by its name.
-    let subnet = seen
-        .subnets
-        .iter()
-        .find(|subnet| subnet.network_id == network.id && subnet.cidr == managed.cidr);
-    let Some(subnet) = subnet else {
-        actions.push(Action::CreateSubnet(NewSubnet {
-            name: names.subnet(),
-            description: names.description(),
-            network: network.id.clone(),
-            cidr: managed.cidr,
-            nameservers: managed.dns_nameservers.clone(),
-            allocation_pools: managed.allocation_pools.clone(),
-        }));
+    let mut subnets = Vec::new();
+    for wanted in &managed.subnets {
+        // CAPO looks a subnet up by its addresses, not by its name.
+        let found = seen
+            .subnets
+            .iter()
+            .find(|subnet| subnet.network_id == network.id && subnet.cidr == wanted.cidr);
+        let Some(subnet) = found else {
+            actions.push(create_subnet(want, network, wanted));
+            continue;
+        };
+        let (resource, id) = (Resource::Subnet, &subnet.id);
+        actions.extend(set_tags(want, seen, resource, id, &subnet.tags));
+        actions.extend(update_nameservers(wanted, subnet));
+        subnets.push(subnet);
+    }
+    if subnets.len() < managed.subnets.len() {
         return Ok(Part::lacks(actions));
-    };
-    actions.extend(set_tags(
-        want,
-        seen,
-        Resource::Subnet,
-        &subnet.id,
-        &subnet.tags,
-    ));
-    actions.extend(update_nameservers(managed, subnet));
-    Ok(Part::usable(
-        Net {
-            network,
-            subnets: vec![subnet],
-        },
-        actions,
-    ))
+    }
+    Ok(Part::usable(Net { network, subnets }, actions))
 }
 
-fn update_nameservers(managed: &Managed, subnet: &Subnet) -> Option<Action> {
-    (subnet.dns_nameservers != managed.dns_nameservers).then(|| Action::UpdateNameservers {
+fn create_subnet(want: &Want, network: &Network, wanted: &ManagedSubnet) -> Action {
+    let names = &want.identity.names;
+    Action::CreateSubnet(NewSubnet {
+        name: names.subnet(),
+        description: names.description(),
+        network: network.id.clone(),
+        cidr: wanted.cidr,
+        nameservers: wanted.dns_nameservers.clone(),
+        allocation_pools: wanted.allocation_pools.clone(),
+        ipv6_mode: wanted.ipv6_mode,
+    })
+}
+
+fn update_nameservers(wanted: &ManagedSubnet, subnet: &Subnet) -> Option<Action> {
+    // An IPv6 address has several spellings.
+    let plain = |servers: &[String]| -> Vec<String> {
+        let parsed = |server: &String| server.parse().map(|ip: IpAddr| ip.to_string());
+        let servers = servers.iter();
+        servers
+            .map(|server| parsed(server).unwrap_or_else(|_| server.clone()))
+            .collect()
+    };
+    let same = plain(&subnet.dns_nameservers) == plain(&wanted.dns_nameservers);
+    (!same).then(|| Action::UpdateNameservers {
         subnet: subnet.id.clone(),
-        nameservers: managed.dns_nameservers.clone(),
+        nameservers: wanted.dns_nameservers.clone(),
     })
 }
 

@@ -1,4 +1,6 @@
-//! Which resources are the cluster's own, recognised by name.
+//! Which resources are the cluster's own: those that it published, and those of its name that are
+//! described as CAPO and we describe them, unless another cluster has them. Whatever else has the
+//! name is left alone.
 //!
 //! Normally there is one of each name. There are two when the answer to a creation was lost, and
 //! its effect showed up only after it was made again: then the one in use stays, and the others go,
@@ -25,12 +27,43 @@ struct Facts<'a> {
     described: bool,
 }
 
+/// How a resource shows whose it is.
+struct Marks<'a> {
+    id: &'a str,
+    project_id: &'a str,
+    named: bool,
+    described: bool,
+}
+
+fn is_ours(seen: &Seen, marks: &Marks<'_>) -> bool {
+    let by_name = marks.named
+        && marks.described
+        && seen.is_own(marks.project_id)
+        && seen.holder(marks.id).is_none()
+        && seen.rival().is_none();
+    by_name || seen.is_published(marks.id)
+}
+
+pub(super) fn networks<'a>(identity: &Identity, seen: &'a Seen) -> Vec<&'a Network> {
+    let (name, description) = (identity.names.network(), identity.names.description());
+    let is_ours = |network: &&Network| {
+        let marks = Marks {
+            id: &network.id,
+            project_id: &network.project_id,
+            named: network.name == name,
+            // CAPO does not describe networks.
+            described: network.description.is_empty() || network.description == description,
+        };
+        is_ours(seen, &marks)
+    };
+    seen.networks.iter().filter(is_ours).collect()
+}
+
 pub(super) fn network<'a>(
     identity: &Identity,
     seen: &'a Seen,
 ) -> Result<Own<'a, Network>, Problem> {
     let (name, description) = (identity.names.network(), identity.names.description());
-    let is_ours = |network: &&Network| network.name == name && seen.is_own(&network.project_id);
     let facts = |network: &'a Network| Facts {
         id: &network.id,
         used: seen
@@ -39,18 +72,25 @@ pub(super) fn network<'a>(
             .any(|subnet| subnet.network_id == network.id),
         described: network.description == description,
     };
-    choose(
-        identity,
-        "network",
-        &name,
-        seen.networks.iter().filter(is_ours).collect(),
-        facts,
-    )
+    choose(identity, "network", &name, networks(identity, seen), facts)
+}
+
+pub(super) fn routers<'a>(identity: &Identity, seen: &'a Seen) -> Vec<&'a Router> {
+    let (name, description) = (identity.names.router(), identity.names.description());
+    let is_ours = |router: &&Router| {
+        let marks = Marks {
+            id: &router.id,
+            project_id: &router.project_id,
+            named: router.name == name,
+            described: router.description == description,
+        };
+        is_ours(seen, &marks)
+    };
+    seen.routers.iter().filter(is_ours).collect()
 }
 
 pub(super) fn router<'a>(identity: &Identity, seen: &'a Seen) -> Result<Own<'a, Router>, Problem> {
     let (name, description) = (identity.names.router(), identity.names.description());
-    let is_ours = |router: &&Router| router.name == name && seen.is_own(&router.project_id);
     let facts = |router: &'a Router| Facts {
         id: &router.id,
         used: seen.ports.iter().any(|port| {
@@ -58,13 +98,27 @@ pub(super) fn router<'a>(identity: &Identity, seen: &'a Seen) -> Result<Own<'a, 
         }),
         described: router.description == description,
     };
-    choose(
-        identity,
-        "router",
-        &name,
-        seen.routers.iter().filter(is_ours).collect(),
-        facts,
-    )
+    choose(identity, "router", &name, routers(identity, seen), facts)
+}
+
+pub(super) fn security_groups<'a>(
+    identity: &Identity,
+    role: Role,
+    seen: &'a Seen,
+) -> Vec<&'a SecurityGroup> {
+    let name = identity.names.security_group(role);
+    let is_ours = |group: &&SecurityGroup| {
+        let described = group.description == SECURITY_GROUP_DESCRIPTION;
+        let marks = Marks {
+            id: &group.id,
+            project_id: &group.project_id,
+            named: group.name == name,
+            described,
+        };
+        // Three groups are published, of three names.
+        group.name == name && is_ours(seen, &marks)
+    };
+    seen.security_groups.iter().filter(is_ours).collect()
 }
 
 pub(super) fn security_group<'a>(
@@ -73,20 +127,29 @@ pub(super) fn security_group<'a>(
     seen: &'a Seen,
 ) -> Result<Own<'a, SecurityGroup>, Problem> {
     let name = identity.names.security_group(role);
-    let is_ours = |group: &&SecurityGroup| group.name == name && seen.is_own(&group.project_id);
     let facts = |group: &'a SecurityGroup| Facts {
         id: &group.id,
         // A new group has two rules, for egress.
         used: group.rules.len() > 2,
         described: group.description == SECURITY_GROUP_DESCRIPTION,
     };
-    choose(
-        identity,
-        "security group",
-        &name,
-        seen.security_groups.iter().filter(is_ours).collect(),
-        facts,
-    )
+    let found = security_groups(identity, role, seen);
+    choose(identity, "security group", &name, found, facts)
+}
+
+pub(super) fn load_balancers<'a>(identity: &Identity, seen: &'a Seen) -> Vec<&'a LoadBalancer> {
+    let (name, description) = (identity.names.load_balancer(), identity.names.description());
+    let is_ours = |balancer: &&LoadBalancer| {
+        let marks = Marks {
+            id: &balancer.id,
+            // Those of other projects are not seen.
+            project_id: "",
+            named: balancer.name == name,
+            described: balancer.description == description,
+        };
+        is_ours(seen, &marks)
+    };
+    seen.load_balancers.iter().filter(is_ours).collect()
 }
 
 pub(super) fn load_balancer<'a>(
@@ -94,7 +157,6 @@ pub(super) fn load_balancer<'a>(
     seen: &'a Seen,
 ) -> Result<Own<'a, LoadBalancer>, Problem> {
     let (name, description) = (identity.names.load_balancer(), identity.names.description());
-    let is_ours = |balancer: &&LoadBalancer| balancer.name == name;
     let facts = |balancer: &'a LoadBalancer| Facts {
         id: &balancer.id,
         used: seen
@@ -103,13 +165,8 @@ pub(super) fn load_balancer<'a>(
             .any(|listener| listener.load_balancer_id == balancer.id),
         described: balancer.description == description,
     };
-    choose(
-        identity,
-        "load balancer",
-        &name,
-        seen.load_balancers.iter().filter(is_ours).collect(),
-        facts,
-    )
+    let found = load_balancers(identity, seen);
+    choose(identity, "load balancer", &name, found, facts)
 }
 
 fn choose<'a, T>(

@@ -1,10 +1,10 @@
-//! The managed security groups of control plane and workers.
+//! The managed security groups of control plane, workers and bastion.
 
 use ipnet::IpNet;
 
 use super::action::Action;
 use super::network::set_tags;
-use super::own;
+use super::own::{self, Own};
 use super::part::Part;
 use super::seen::Seen;
 use super::want::{Groups, UserRule, Want};
@@ -18,6 +18,8 @@ use crate::world::SecurityGroup;
 pub(super) struct MachineGroups<'a> {
     pub control_plane: &'a SecurityGroup,
     pub worker: &'a SecurityGroup,
+    /// `None` without a bastion. The group of one that was switched off goes with it, not here.
+    pub bastion: Option<&'a SecurityGroup>,
 }
 
 /// `subnets`: whose hosts may reach node ports. `api_from`: who may reach the API; empty means
@@ -29,43 +31,45 @@ pub(super) fn plan<'a>(
     api_from: &[IpNet],
     seen: &'a Seen,
 ) -> Result<Part<MachineGroups<'a>>, Problem> {
-    let control_plane = own::security_group(&want.identity, Role::ControlPlane, seen)?;
-    let worker = own::security_group(&want.identity, Role::Worker, seen)?;
-    let (Some(control_plane), Some(worker), surplus) = (
-        control_plane.kept,
-        worker.kept,
-        [control_plane.surplus, worker.surplus].concat(),
-    ) else {
-        let missing = [
-            (Role::ControlPlane, control_plane.kept),
-            (Role::Worker, worker.kept),
-        ];
-        let missing = missing.into_iter().filter(|(_, group)| group.is_none());
-        return Ok(Part::lacks(
-            missing.map(|(role, _)| create(want, role)).collect(),
-        ));
+    let roles = match want.bastion {
+        Some(_) => &Role::ALL[..],
+        None => &[Role::ControlPlane, Role::Worker],
+    };
+    let own = |role| Ok((role, own::security_group(&want.identity, role, seen)?));
+    let own: Vec<(Role, Own<'_, SecurityGroup>)> =
+        (roles.iter().copied().map(own)).collect::<Result<_, Problem>>()?;
+    let kept = |wanted| {
+        let found = own.iter().find(|(role, _)| *role == wanted);
+        found.and_then(|(_, own)| own.kept)
+    };
+    let (Some(control_plane), Some(worker)) = (kept(Role::ControlPlane), kept(Role::Worker)) else {
+        return Ok(Part::lacks(missing(want, &own)));
     };
     let found = MachineGroups {
         control_plane,
         worker,
+        bastion: kept(Role::Bastion),
     };
-    let [control_plane_rules, worker_rules] = wanted_rules(want, groups, subnets, api_from, &found);
-    let mut actions = Vec::new();
-    for (group, wanted) in [(control_plane, control_plane_rules), (worker, worker_rules)] {
-        actions.extend(set_tags(
-            want,
-            seen,
-            Resource::SecurityGroup,
-            &group.id,
-            &group.tags,
-        ));
+    let mut actions = missing(want, &own);
+    if !actions.is_empty() {
+        return Ok(Part::lacks(actions));
+    }
+    for (group, wanted) in wanted_rules(want, groups, subnets, api_from, &found) {
+        let (resource, id) = (Resource::SecurityGroup, &group.id);
+        actions.extend(set_tags(want, seen, resource, id, &group.tags));
         actions.extend(change(group, &wanted));
     }
     let delete = |surplus: &SecurityGroup| Action::DeleteSecurityGroup {
         group: surplus.id.clone(),
     };
-    actions.extend(surplus.into_iter().map(delete));
+    let surplus = own.iter().flat_map(|(_, own)| &own.surplus);
+    actions.extend(surplus.map(|group| delete(group)));
     Ok(Part::usable(found, actions))
+}
+
+fn missing(want: &Want, own: &[(Role, Own<'_, SecurityGroup>)]) -> Vec<Action> {
+    let missing = own.iter().filter(|(_, own)| own.kept.is_none());
+    missing.map(|(role, _)| create(want, *role)).collect()
 }
 
 fn create(want: &Want, role: Role) -> Action {
@@ -92,14 +96,13 @@ fn change(group: &SecurityGroup, wanted: &[WantedRule]) -> Vec<Action> {
     actions
 }
 
-/// Of the control plane and of the workers.
-fn wanted_rules(
+fn wanted_rules<'a>(
     want: &Want,
     groups: &Groups,
     subnets: &[IpNet],
     api_from: &[IpNet],
-    found: &MachineGroups<'_>,
-) -> [Vec<WantedRule>; 2] {
+    found: &MachineGroups<'a>,
+) -> Vec<(&'a SecurityGroup, Vec<WantedRule>)> {
     let additional_ports = want
         .api
         .load_balancer
@@ -108,8 +111,8 @@ fn wanted_rules(
     let cluster = rules::Cluster {
         control_plane_group: &found.control_plane.id,
         worker_group: &found.worker.id,
-        bastion_group: None,
-        api_port: want.api.port,
+        bastion_group: found.bastion.map(|group| group.id.as_str()),
+        api_port: want.api.server_port,
         additional_ports: additional_ports.unwrap_or_default(),
         subnets,
         api_from,
@@ -119,20 +122,23 @@ fn wanted_rules(
         rules.extend(users.iter().filter_map(|rule| user_rule(rule, found)));
         rules
     };
-    [
-        with(rules::control_plane(&cluster), &groups.control_plane_rules),
-        with(rules::worker(&cluster), &groups.worker_rules),
-    ]
+    let control_plane = with(rules::control_plane(&cluster), &groups.control_plane_rules);
+    let worker = with(rules::worker(&cluster), &groups.worker_rules);
+    let bastion = found.bastion.map(|group| (group, rules::bastion(&cluster)));
+    let machines = [(found.control_plane, control_plane), (found.worker, worker)];
+    machines.into_iter().chain(bastion).collect()
 }
 
 fn user_rule(user: &UserRule, found: &MachineGroups<'_>) -> Option<WantedRule> {
     let mut rule = user.rule.clone();
-    match user.remote {
-        None => {}
-        Some(Role::ControlPlane) => rule.remote_group_id = Some(found.control_plane.id.clone()),
-        Some(Role::Worker) => rule.remote_group_id = Some(found.worker.id.clone()),
-        // Without the bastion's group nobody is on the other side.
-        Some(Role::Bastion) => return None,
+    if let Some(role) = user.remote {
+        let group = match role {
+            Role::ControlPlane => found.control_plane,
+            Role::Worker => found.worker,
+            // Without a bastion nobody is on the other side.
+            Role::Bastion => found.bastion?,
+        };
+        rule.remote_group_id = Some(group.id.clone());
     }
     Some(WantedRule {
         description: user.description.clone(),

@@ -1,5 +1,8 @@
 //! What exists now, as far as a cluster is concerned.
 
+use std::collections::BTreeSet;
+
+use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::OpenStackClusterStatus;
 use ipnet::IpNet;
 
@@ -34,10 +37,28 @@ pub struct Seen {
     pub tagging: bool,
     /// The address that the host of the object's endpoint resolves to.
     pub endpoint_address: Option<String>,
+    /// The object that has the name of the bastion, whoever owns it.
+    pub bastion: Option<OpenStackServer>,
+    /// Other clusters whose resources would have the same names.
+    pub namesakes: Vec<Namesake>,
     /// How many machines of the cluster still exist.
     pub machines: usize,
     /// The status that the object holds.
     pub status: OpenStackClusterStatus,
+}
+
+/// Another cluster whose resources have the names that ours have: of namespace and name only both
+/// together are in a name, so that `a-b` in `c` is like `b-c` in `a`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Namesake {
+    /// Kind, namespace and name.
+    pub object: String,
+    /// Ids and addresses of what it has in the cloud, as far as it has published them.
+    pub holds: BTreeSet<String>,
+    /// It has published everything.
+    pub provisioned: bool,
+    /// It was there first.
+    pub older: bool,
 }
 
 /// What this cloud's Octavia can do.
@@ -80,5 +101,41 @@ impl Seen {
     /// Whether a resource with this owner can be one of ours.
     pub(super) fn is_own(&self, project_id: &str) -> bool {
         self.project_id.is_empty() || project_id.is_empty() || project_id == self.project_id
+    }
+
+    /// Whether we published this id as our own.
+    pub(super) fn is_published(&self, id: &str) -> bool {
+        let status = &self.status;
+        let groups = [
+            &status.control_plane_security_group,
+            &status.worker_security_group,
+            &status.bastion_security_group,
+        ];
+        let groups = groups.into_iter().flatten().map(|group| &group.id);
+        let balancer = status.api_server_managed_load_balancer.iter();
+        let network = status.network.iter().map(|network| &network.id);
+        let router = status.router.iter().map(|router| &router.id);
+        groups
+            .chain(balancer.map(|balancer| &balancer.id))
+            .chain(network)
+            .chain(router)
+            .any(|known| known == id)
+    }
+
+    /// The namesake that has this resource, by id or address.
+    pub fn holder(&self, id: &str) -> Option<&Namesake> {
+        (self.namesakes.iter()).find(|namesake| namesake.holds.contains(id))
+    }
+
+    /// A namesake of which it is not known yet what it has.
+    pub(super) fn rival(&self) -> Option<&Namesake> {
+        let is_rival = |namesake: &&Namesake| namesake.older && !namesake.provisioned;
+        self.namesakes.iter().find(is_rival)
+    }
+
+    /// Whether a port has this security group.
+    pub(super) fn is_used(&self, group: &str) -> bool {
+        let uses = |port: &Port| port.security_groups.iter().any(|used| used == group);
+        self.ports.iter().any(uses)
     }
 }

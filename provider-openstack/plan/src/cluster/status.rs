@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::access::{Access, By};
 use super::action::Action;
+use super::bastion::Progress;
 use super::endpoint::Endpoint;
 use super::part::Part;
 use super::resolve::{Net, Resolved};
@@ -25,6 +26,8 @@ pub(super) struct Draft<'w> {
     pub actions: Vec<Action>,
     waiting: Option<Waiting>,
     problem: Option<Problem>,
+    /// How far the bastion is, which comes last.
+    bastion: Progress,
 }
 
 impl<'w> Draft<'w> {
@@ -42,6 +45,7 @@ impl<'w> Draft<'w> {
             actions: Vec::new(),
             waiting: None,
             problem: None,
+            bastion: Progress::default(),
         }
     }
 
@@ -103,11 +107,15 @@ impl<'w> Draft<'w> {
             (None, [], None) => New::ready(ready),
         };
         self.set(condition);
+        let waiting = waiting.or(self.bastion.waiting);
         let otherwise = || match (problem, waiting) {
             (Some(problem), _) => Step::Blocked(problem),
             (None, Some(waiting)) => Step::Wait(waiting),
             (None, None) => Step::Done,
         };
+        let bastion = self.bastion.actions.into_iter();
+        self.actions
+            .extend(bastion.map(|action| Action::ForBastion(Box::new(action))));
         Decision {
             step: Step::of(self.actions, otherwise),
             status: self.published,
@@ -157,6 +165,19 @@ impl<'w> Draft<'w> {
         };
         self.status().control_plane_security_group = status(groups.control_plane);
         self.status().worker_security_group = status(groups.worker);
+        self.status().bastion_security_group = groups.bastion.and_then(status);
+    }
+
+    /// Takes over how far the bastion is. What keeps it from getting on is told by `Ready`, as in
+    /// CAPO; what it waits for is not.
+    pub fn bastion(&mut self, bastion: Result<Progress, Problem>) {
+        match bastion {
+            Ok(progress) => {
+                self.status().bastion.clone_from(&progress.status);
+                self.bastion = progress;
+            }
+            Err(problem) => self.problem = Some(problem),
+        }
     }
 
     /// Whether `allowedCIDRs` are in force; nothing is said of a load balancer that is open to everybody.
@@ -210,17 +231,16 @@ impl<'w> Draft<'w> {
         });
     }
 
-    /// Everything was there once: Cluster API may go on. The failure domains stay as they are
-    /// first found, so that a zone that comes and goes does not move machines.
-    pub fn provisioned(&mut self, want: &Want, seen: &Seen, host: String) {
-        if self.published.status.failure_domains.is_empty() {
-            self.published.status.failure_domains = failure_domains(&want.zones, seen);
-        }
+    /// Everything was there once: Cluster API may go on. The zones stay as they are first found, so
+    /// that one that comes and goes does not move machines; but for those that the user names.
+    pub fn provisioned(&mut self, want: &Want, seen: &Seen, host: &str) {
+        let known = &self.published.status.failure_domains;
+        self.published.status.failure_domains = failure_domains(&want.zones, known, seen);
         self.status().initialization = Some(api::ClusterInitialization {
             provisioned: Some(true),
         });
         if want.api.host.is_none() {
-            self.published.endpoint = Some((host, want.api.port));
+            self.published.endpoint = Some((host.to_string(), want.api.port));
         }
     }
 }
@@ -245,20 +265,30 @@ fn with_subnets(net: &Net<'_>) -> api::NetworkStatusWithSubnets {
     }
 }
 
-fn failure_domains(zones: &Zones, seen: &Seen) -> Vec<api::FailureDomain> {
-    let for_control_plane = |zone: &String| match zones {
-        Zones::All => true,
-        Zones::None => false,
-        Zones::Only(named) => named.contains(zone),
-    };
+fn failure_domains(
+    zones: &Zones,
+    known: &[api::FailureDomain],
+    seen: &Seen,
+) -> Vec<api::FailureDomain> {
+    let is_named = |zone: &String| matches!(zones, Zones::Only(named) if named.contains(zone));
+    let is_new = |zone: &&String| !known.iter().any(|domain| domain.name == **zone);
     let available = seen.availability_zones.iter().filter(|zone| zone.available);
-    let mut domains: Vec<_> = available
+    let new = available
+        .map(|zone| &zone.name)
+        .filter(is_new)
+        .filter(|zone| known.is_empty() || is_named(zone))
         .map(|zone| api::FailureDomain {
-            name: zone.name.clone(),
-            control_plane: Some(for_control_plane(&zone.name)),
+            name: zone.clone(),
             ..api::FailureDomain::default()
-        })
-        .collect();
+        });
+    let mut domains: Vec<_> = known.iter().cloned().chain(new).collect();
+    for domain in &mut domains {
+        domain.control_plane = Some(match zones {
+            Zones::All => true,
+            Zones::None => false,
+            Zones::Only(named) => named.contains(&domain.name),
+        });
+    }
     domains.sort_by(|a, b| a.name.cmp(&b.name));
     domains
 }

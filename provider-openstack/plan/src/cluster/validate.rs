@@ -1,14 +1,15 @@
 //! From an `OpenStackCluster` to what it wants.
 
 use crds::openstack::v1beta2::{
-    APIServer, APIServerLoadBalancerMonitor, EtherType as ApiEtherType, ManagedLoadBalancer,
-    ManagedSecurityGroupName, OpenStackCluster, OpenStackClusterSpec, RuleDirection,
-    SecurityGroupRuleSpec, SubnetSpec,
+    APIServer, APIServerLoadBalancerMonitor, AllocationPool, EtherType as ApiEtherType,
+    ManagedLoadBalancer, ManagedSecurityGroupName, OpenStackCluster, OpenStackClusterSpec,
+    RuleDirection, SecurityGroupRuleSpec, SubnetSpec,
 };
 
+use super::bastion::Bastion;
 use super::want::{
-    Api, Brought, External, ExternalAddress, Gone, Groups, Identity, LoadBalancer, Managed, Named,
-    Network, Probe, Router, UserRule, Want, Zones,
+    Api, Brought, External, ExternalAddress, Gone, Groups, Identity, LoadBalancer, Managed,
+    ManagedSubnet, Named, Network, Probe, Router, UserRule, Want, Zones,
 };
 use crate::names::{ClusterNames, Role};
 use crate::step::Problem;
@@ -26,11 +27,11 @@ pub struct Owner {
 
 impl Identity {
     fn of(cluster: &OpenStackCluster, owner: &Owner) -> Self {
+        let name = cluster.metadata.name.clone().unwrap_or_default();
         Self {
-            object: format!(
-                "OpenStackCluster {}",
-                cluster.metadata.name.as_deref().unwrap_or_default()
-            ),
+            object: format!("OpenStackCluster {name}"),
+            namespace: owner.namespace.clone(),
+            name,
             names: ClusterNames::new(&owner.namespace, &owner.name),
             generation: cluster.metadata.generation,
         }
@@ -68,10 +69,6 @@ impl Want {
             (named, _) => Zones::Only(named.to_vec()),
         };
         let api = api(&identity, spec)?;
-        let had_bastion = cluster
-            .status
-            .as_ref()
-            .is_some_and(|status| status.bastion.is_some());
         Ok(Self {
             identity,
             tags: spec.tags.clone(),
@@ -80,7 +77,8 @@ impl Want {
             groups,
             api,
             zones,
-            bastion: had_bastion || spec.bastion.is_some(),
+            bastion: Bastion::of(cluster, owner),
+            keep_floating_ips: given_floating_ips(spec),
         })
     }
 }
@@ -95,21 +93,33 @@ impl Gone {
             .status
             .as_ref()
             .is_some_and(|status| status.api_server_managed_load_balancer.is_some());
-        let given = api.and_then(|api| api.floating_ip.clone());
-        let bastion = spec
-            .bastion
-            .as_ref()
-            .and_then(|bastion| bastion.floating_ip.clone());
         let name = cluster.metadata.name.clone().unwrap_or_default();
         Self {
             identity: Identity::of(cluster, owner),
             port_prefixes: vec![format!("{}-{name}", owner.namespace), name],
             managed_network: !spec.managed_subnets.is_empty(),
             managed_router: !spec.managed_subnets.is_empty() && spec.router.is_none(),
+            groups: match (
+                &cluster.metadata.deletion_timestamp,
+                Bastion::of(cluster, owner),
+            ) {
+                (Some(_), _) => Role::ALL.to_vec(),
+                (None, None) => vec![Role::Bastion],
+                (None, Some(_)) => Vec::new(),
+            },
             load_balancer: had_balancer || balancer.is_some_and(is_enabled),
-            keep_floating_ips: given.into_iter().chain(bastion).collect(),
+            keep_floating_ips: given_floating_ips(spec),
         }
     }
+}
+
+/// Those that the user gave, also for a bastion that is switched off.
+fn given_floating_ips(spec: &OpenStackClusterSpec) -> Vec<String> {
+    let api = spec.api_server.as_ref();
+    let api = api.and_then(|api| api.floating_ip.clone());
+    let bastion = spec.bastion.as_ref();
+    let bastion = bastion.and_then(|bastion| bastion.floating_ip.clone());
+    api.into_iter().chain(bastion).collect()
 }
 
 fn problem(
@@ -164,50 +174,54 @@ fn network(identity: &Identity, spec: &OpenStackClusterSpec) -> Result<Network, 
                 router,
             }))
         }
-        [subnet] => managed(identity, spec, subnet, router).map(Network::Managed),
-        several => {
-            let way_out = "only one managed subnet is possible: leave one entry";
-            Err(problem(
-                identity,
-                "spec.managedSubnets",
-                format!("{} entries", several.len()),
-                way_out,
-            ))
-        }
+        subnets => managed(identity, spec, subnets, router).map(Network::Managed),
     }
 }
 
 fn managed(
     identity: &Identity,
     spec: &OpenStackClusterSpec,
-    subnet: &SubnetSpec,
+    subnets: &[SubnetSpec],
     router: Option<Named<crds::openstack::v1beta2::RouterFilter>>,
 ) -> Result<Managed, Problem> {
-    let cidr: ipnet::IpNet = subnet.cidr.parse().map_err(|_| {
-        let way_out = "is no CIDR; write an address and a prefix length, such as 10.6.0.0/24";
-        problem(
-            identity,
-            "spec.managedSubnets[0].cidr",
-            &subnet.cidr,
-            way_out,
-        )
-    })?;
+    let subnet = |(n, subnet)| managed_subnet(identity, n, subnet);
+    let subnets: Vec<_> = (subnets.iter().enumerate().map(subnet)).collect::<Result<_, _>>()?;
+    let in_ipv4 = subnets.iter().filter(|s| s.cidr.addr().is_ipv4()).count();
+    if in_ipv4 > 1 || subnets.len() - in_ipv4 > 1 {
+        let cidrs: Vec<String> = subnets.iter().map(|s| s.cidr.to_string()).collect();
+        let way_out = "a network can have one managed subnet of each IP version: leave one IPv4 and one IPv6 entry at most";
+        let field = "spec.managedSubnets";
+        return Err(problem(identity, field, cidrs.join(", "), way_out));
+    }
     let router = match router {
         Some(named) => Router::Brought(named),
         None => Router::Managed(router_addresses(identity, spec)?),
     };
     let network = spec.managed_network.as_ref();
     Ok(Managed {
-        cidr: cidr.trunc(),
-        dns_nameservers: subnet.dns_nameservers.clone(),
-        allocation_pools: subnet
-            .allocation_pools
-            .iter()
-            .map(|pool| (pool.start.clone(), pool.end.clone()))
-            .collect(),
+        subnets,
         mtu: network.and_then(|network| network.mtu),
         port_security: network.and_then(|network| network.enable_port_security),
         router,
+    })
+}
+
+fn managed_subnet(
+    identity: &Identity,
+    n: usize,
+    subnet: &SubnetSpec,
+) -> Result<ManagedSubnet, Problem> {
+    let cidr: ipnet::IpNet = subnet.cidr.parse().map_err(|_| {
+        let way_out = "is no CIDR; write an address and a prefix length, such as 10.6.0.0/24";
+        let field = format!("spec.managedSubnets[{n}].cidr");
+        problem(identity, &field, &subnet.cidr, way_out)
+    })?;
+    let pool = |pool: &AllocationPool| (pool.start.clone(), pool.end.clone());
+    Ok(ManagedSubnet {
+        cidr: cidr.trunc(),
+        dns_nameservers: subnet.dns_nameservers.clone(),
+        allocation_pools: subnet.allocation_pools.iter().map(pool).collect(),
+        ipv6_mode: (cidr.addr().is_ipv6()).then(|| subnet.ipv6_mode.unwrap_or_default()),
     })
 }
 
@@ -246,11 +260,15 @@ fn api(identity: &Identity, spec: &OpenStackClusterSpec) -> Result<Api, Problem>
         .managed_load_balancer
         .as_ref()
         .filter(|balancer| is_enabled(balancer));
+    let port = endpoint_port
+        .transpose()?
+        .or(server.port.filter(|port| *port != 0))
+        .unwrap_or(DEFAULT_PORT);
     Ok(Api {
-        port: endpoint_port
-            .transpose()?
-            .or(server.port.filter(|port| *port != 0))
-            .unwrap_or(DEFAULT_PORT),
+        port,
+        server_port: balancer
+            .and_then(|balancer| balancer.member_port)
+            .unwrap_or(port),
         host: endpoint.map(|(host, _)| host),
         load_balancer: balancer
             .map(|balancer| load_balancer(identity, balancer))

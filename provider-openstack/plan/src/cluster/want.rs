@@ -1,11 +1,13 @@
 //! What a cluster should have, parsed once into types that cannot be wrong.
 
 use crds::openstack::v1beta2::{
-    NetworkFilter, NetworkParam, RouterFilter, RouterParam, SubnetFilter, SubnetParam,
+    IPv6Mode, NetworkFilter, NetworkParam, RouterFilter, RouterParam, SubnetFilter, SubnetParam,
 };
 use ipnet::IpNet;
 
-use crate::names::ClusterNames;
+use super::bastion::Bastion;
+
+use crate::names::{ClusterNames, Role};
 use crate::world::{Monitor, Rule};
 
 /// The infrastructure of one cluster.
@@ -20,8 +22,10 @@ pub struct Want {
     pub groups: Option<Groups>,
     pub api: Api,
     pub zones: Zones,
-    /// There is or was a bastion, whose floating IP is described like that of the API.
-    pub bastion: bool,
+    /// `None` without one, also when it was switched off.
+    pub bastion: Option<Bastion>,
+    /// Addresses of floating IPs that the user gave.
+    pub keep_floating_ips: Vec<String>,
 }
 
 /// Whose infrastructure it is.
@@ -29,6 +33,10 @@ pub struct Want {
 pub struct Identity {
     /// Kind and name for messages: `OpenStackCluster demo`.
     pub object: String,
+    /// Namespace of all objects of the cluster.
+    pub namespace: String,
+    /// Name of the `OpenStackCluster`.
+    pub name: String,
     pub names: ClusterNames,
     /// The generation that was looked at.
     pub generation: Option<i64>,
@@ -65,17 +73,26 @@ pub enum Network {
     Brought(Brought),
 }
 
-/// A network, a subnet and a router of the cluster's own.
+/// A network, its subnets and a router of the cluster's own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Managed {
-    pub cidr: IpNet,
-    pub dns_nameservers: Vec<String>,
-    /// First and last address of each pool; none means the whole CIDR.
-    pub allocation_pools: Vec<(String, String)>,
+    /// One, or one of each IP version.
+    pub subnets: Vec<ManagedSubnet>,
     pub mtu: Option<i32>,
     /// `None` leaves it to the cloud.
     pub port_security: Option<bool>,
     pub router: Router,
+}
+
+/// A subnet of a managed network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ManagedSubnet {
+    pub cidr: IpNet,
+    pub dns_nameservers: Vec<String>,
+    /// First and last address of each pool; none means the whole CIDR.
+    pub allocation_pools: Vec<(String, String)>,
+    /// How hosts get their addresses; `None` in IPv4.
+    pub ipv6_mode: Option<IPv6Mode>,
 }
 
 /// The router between a managed network and the external one.
@@ -117,14 +134,16 @@ pub struct Groups {
 pub struct UserRule {
     pub description: String,
     pub rule: Rule,
-    pub remote: Option<crate::names::Role>,
+    pub remote: Option<Role>,
 }
 
 /// How the Kubernetes API is reached.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Api {
-    /// Port of the endpoint, and of every API server behind it.
+    /// Port of the endpoint.
     pub port: u16,
+    /// Port of every API server.
+    pub server_port: u16,
     /// Host of the endpoint that the object holds already.
     pub host: Option<String>,
     pub load_balancer: Option<LoadBalancer>,
@@ -191,6 +210,8 @@ pub struct Gone {
     /// The network, and the router unless brought, are ours.
     pub managed_network: bool,
     pub managed_router: bool,
+    /// Roles whose security group is no longer wanted, so that ports which use it matter.
+    pub groups: Vec<Role>,
     /// Octavia is used, so that its lists are worth asking for.
     pub load_balancer: bool,
     /// Addresses of floating IPs that the user gave.

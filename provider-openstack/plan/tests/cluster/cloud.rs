@@ -71,6 +71,8 @@ impl Cloud {
             "monitor",
             named(&holds.monitors, |m| format!("{} {}", m.name, m.delay)),
         );
+        let bastion = holds.bastion.iter();
+        all.extend(bastion.map(|object| format!("bastion {:?}", object.metadata.name)));
         all.sort();
         all
     }
@@ -113,7 +115,7 @@ impl Cloud {
                     .retain(|have| have.id != rule);
             }
             Action::SetTags { resource, id, tags } => self.set_tags(resource, &id, tags)?,
-            Action::CreateFloatingIp(new) => self.create_floating_ip(new),
+            Action::CreateFloatingIp(new) => self.create_floating_ip(new)?,
             Action::AssociateFloatingIp { floating_ip, port } => {
                 self.associate(&floating_ip, &port)?
             }
@@ -132,6 +134,9 @@ impl Cloud {
                 load_balancer,
                 change,
             } => self.balance(&load_balancer, change)?,
+            Action::CreateServerObject(object) => self.create_bastion(*object)?,
+            Action::DeleteServerObject { name } => self.delete_bastion(&name),
+            Action::ForBastion(action) => self.apply(&action)?,
         }
         Ok(())
     }
@@ -178,18 +183,22 @@ impl Cloud {
         Ok(())
     }
 
-    fn create_floating_ip(&mut self, new: NewFloatingIp) {
+    fn create_floating_ip(&mut self, new: NewFloatingIp) -> Result<(), String> {
         let id = self.id("ip");
         let address = new
             .address
             .unwrap_or_else(|| format!("203.0.113.{}", self.created));
         self.holds.floating_ips.push(FloatingIp {
-            id,
+            id: id.clone(),
             address,
             description: new.description,
             network_id: new.network,
             ..FloatingIp::default()
         });
+        match new.port {
+            Some(port) => self.associate(&id, &port),
+            None => Ok(()),
+        }
     }
 
     fn delete_group(&mut self, group: &str) -> Result<(), String> {
@@ -242,8 +251,8 @@ impl Cloud {
             cidr: new.cidr,
             gateway_ip: None,
             dns_nameservers: new.nameservers,
-            ipv6_address_mode: None,
-            ipv6_ra_mode: None,
+            ipv6_address_mode: new.ipv6_mode.map(|mode| mode.as_str().into()),
+            ipv6_ra_mode: new.ipv6_mode.map(|mode| mode.as_str().into()),
         });
         Ok(())
     }

@@ -154,6 +154,19 @@ fn the_port_is_that_of_the_endpoint_then_that_of_the_spec() {
     }
 }
 
+#[test]
+fn api_servers_may_listen_on_another_port_than_the_load_balancer() {
+    let mut spec = balanced(json!({"memberPort": 6443}), json!({"port": 443}));
+    spec["managedSecurityGroups"] = json!({});
+    let mut cloud = cloud();
+    let endpoint = settle(&spec, &mut cloud).status.endpoint;
+    assert_eq!(endpoint.map(|(_, port)| port), Some(443));
+    assert_eq!(cloud.holds.listeners[0].port, 443);
+    let rules = || cloud.holds.security_groups.iter().flat_map(|group| &group.rules);
+    let opens = |port: i32| rules().any(|have| have.rule.port_min == Some(port));
+    assert!(opens(6443) && !opens(443));
+}
+
 /// As when there is no route to it yet, which may last.
 #[test]
 fn a_floating_ip_that_cannot_be_attached_is_not_made_again() {

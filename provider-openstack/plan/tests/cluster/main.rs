@@ -1,8 +1,12 @@
 //! A cluster's infrastructure, planned and applied in a small cloud: whatever happens in between,
 //! it comes about once, and goes without a trace.
 
+mod access;
+mod balancing;
 mod cloud;
+mod endpoint;
 mod octavia;
 mod problems;
 mod properties;
+mod servers;
 mod shapes;

@@ -11,6 +11,7 @@ use super::cloud::{Cloud, find};
 impl Cloud {
     /// Octavia gets on with its work.
     pub fn tick(&mut self) {
+        self.tick_bastion();
         let gone: HashSet<String> = self
             .holds
             .load_balancers

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use plan::cluster::{Action, NewNetwork, Seen, delete, plan};
 use plan::step::{Problem, Step};
-use plan::world::{FloatingIp, Network, Port, SecurityGroup, State};
+use plan::world::{
+    Direction, EtherType, ExistingRule, FloatingIp, Network, Port, Rule, SecurityGroup, State,
+};
 use serde_json::{Value, json};
 
 use super::cloud::PROJECT;
@@ -185,10 +187,18 @@ fn a_users_floating_ip_is_not_taken_from_another_port() {
 fn two_groups_of_one_name_are_not_guessed_between() {
     let mut cloud = cloud();
     let name = "k8s-cluster-default-demo-secgroup-worker";
+    // A new group has two rules, so that both of these are in use.
+    let rule = |port| ExistingRule {
+        id: format!("rule-{port}"),
+        rule: tcp(port),
+    };
+    let three: Vec<ExistingRule> = [1, 2, 3].map(rule).into();
     for id in ["a", "b"] {
         cloud.holds.security_groups.push(SecurityGroup {
             id: id.into(),
             name: name.into(),
+            description: "Cluster API managed group".into(),
+            rules: three.clone(),
             ..SecurityGroup::default()
         });
     }
@@ -328,4 +338,16 @@ fn a_complete_load_balancer_may_be_busy_with_its_members() {
     assert!(
         matches!(step(&cloud.holds), Step::Wait(waiting) if waiting.reason == "LoadBalancerPending")
     );
+}
+
+fn tcp(port: i32) -> Rule {
+    Rule {
+        direction: Direction::Ingress,
+        ether_type: EtherType::IPv4,
+        protocol: Some("tcp".into()),
+        port_min: Some(port),
+        port_max: Some(port),
+        remote_group_id: None,
+        remote_ip_prefix: None,
+    }
 }
