@@ -14,6 +14,7 @@
 pub mod cluster;
 pub mod conditions;
 pub mod filter;
+pub mod floating_ip_pool;
 pub mod machine;
 pub mod names;
 pub mod near;
