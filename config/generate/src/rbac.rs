@@ -97,6 +97,8 @@ fn provider() -> Vec<Value> {
         // finalizers, the API endpoint, the provider ID
         rule(INFRASTRUCTURE, own, "patch"),
         rule(INFRASTRUCTURE, status, "patch"),
+        // credentials that namespaces share
+        rule(INFRASTRUCTURE, "openstackclusteridentities", READ),
         // the servers of machines and bastions
         rule(INFRASTRUCTURE, "openstackservers", "create delete"),
     ]
@@ -142,8 +144,11 @@ fn shared() -> Vec<Value> {
             "clusters machinedeployments machines",
             READ,
         ),
-        // credentials, user data, kubeconfigs: by name, in the namespace of what names them
-        rule("", "secrets", "get"),
+        // Credentials, user data, kubeconfigs: read by name. Listed and watched by metadata only, so
+        // that changed credentials take effect at once; without these two verbs they do so later.
+        rule("", "secrets", READ),
+        // labels, for the namespaceSelector of cluster identities; metadata only
+        rule("", "namespaces", READ),
         rule("events.k8s.io", "events", "create patch"),
     ]
 }
@@ -168,8 +173,8 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_never_listed() {
-        assert_eq!(verbs("secrets"), ["get"]);
+    fn secrets_are_never_written() {
+        assert_eq!(verbs("secrets"), ["get", "list", "watch"]);
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub async fn unobserved(
     let (type_, reason, message) = match error.authentication() {
         Some(message) => (
             ConditionType::OpenStackAuthenticationSucceeded,
-            Reason::OpenStackAuthenticationFailed,
+            error.authentication_reason(),
             message,
         ),
         None if status.ready => return Err(error),

@@ -19,7 +19,7 @@ use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::OpenStackMachineStatus;
 use jiff::Timestamp;
 
-use crate::step::Decision;
+use crate::step::{Decision, Step};
 use crate::world::{FloatingIp, LoadBalancer, Member, Pool, Port};
 
 pub use report::refused;
@@ -62,6 +62,12 @@ pub enum Action {
     DeleteServerObject {
         name: String,
     },
+    /// Puts the label of the watch filter on the object, so that whoever handles the machine
+    /// handles its server too.
+    LabelServerObject {
+        name: String,
+        watch_filter: String,
+    },
     CreateMember(NewMember),
     DeleteMember {
         load_balancer: String,
@@ -96,6 +102,7 @@ impl Action {
         match self {
             Action::CreateServerObject(_) => "CreateOpenStackServer",
             Action::DeleteServerObject { .. } => "DeleteOpenStackServer",
+            Action::LabelServerObject { .. } => "LabelOpenStackServer",
             Action::CreateMember(_) => "CreateMember",
             Action::DeleteMember { .. } => "DeleteMember",
             Action::AssociateFloatingIp { .. } => "AssociateFloatingIP",
@@ -113,6 +120,7 @@ impl fmt::Display for Action {
                 write!(f, "create OpenStackServer {name}")
             }
             Action::DeleteServerObject { name } => write!(f, "delete OpenStackServer {name}"),
+            Action::LabelServerObject { name, .. } => write!(f, "label OpenStackServer {name}"),
             Action::CreateMember(new) => {
                 write!(
                     f,
@@ -145,5 +153,9 @@ pub fn plan(want: &Want, seen: &Seen, now: Timestamp) -> Decision<Action, Status
         live::step(want, seen, &mut status)
     };
     report::conditions(&mut status.status, said, want.generation, now);
+    let step = match object::label(want, seen) {
+        Some(action) => Step::Do(vec![action]),
+        None => step,
+    };
     Decision { step, status }
 }

@@ -11,7 +11,7 @@ use crds::openstack::v1beta2::{
 use k8s_openapi::api::core::v1::LocalObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
-use super::Want;
+use super::{Action, Seen, Want};
 use crate::tags;
 
 /// The object to create, owned by the machine.
@@ -31,6 +31,17 @@ pub fn server(want: &Want, bootstrap_secret: &str) -> OpenStackServer {
         ..OwnerReference::default()
     }]);
     object
+}
+
+/// CAPO gives the object no label of the watch filter, and handles it without.
+pub fn label(want: &Want, seen: &Seen) -> Option<Action> {
+    let (server, filter) = (seen.server.as_ref()?, want.watch_filter.as_ref()?);
+    let labels = server.metadata.labels.as_ref();
+    let has = labels.and_then(|labels| labels.get(WATCH_FILTER_LABEL));
+    (has != Some(filter)).then(|| Action::LabelServerObject {
+        name: want.name.clone(),
+        watch_filter: filter.clone(),
+    })
 }
 
 fn spec(want: &Want, bootstrap_secret: &str) -> OpenStackServerSpec {

@@ -142,6 +142,9 @@ pub fn refused(
         Action::CreateServerObject(_) => {
             Said::instance(Saying::not(Reason::InstanceCreateFailed, message))
         }
+        Action::LabelServerObject { .. } => {
+            Said::instance(Saying::not(Reason::InstanceNotReady, message))
+        }
         Action::DeleteServerObject { .. } => {
             Said::instance(Saying::not(Reason::InstanceDeleteFailed, message))
         }

@@ -291,12 +291,24 @@ fn the_ingress_of_a_control_plane_follows_the_spec() {
     let balanced = json!({"managedLoadBalancer": {"additionalPorts": [22]}});
     let with_port = |port: i32| json!({"managedLoadBalancer": {}, "port": port});
     let host = |host: &str, port: i32| json!({"host": host, "port": port});
-    let ports = |ports: &[u16]| json!(ports);
+    let ports = |ports: &[(u16, u16)]| json!(ports);
+    let another = json!({"managedLoadBalancer": {"memberPort": 6443, "additionalPorts": [22]}});
     for (api, endpoint, external, expected) in [
-        (balanced, host("192.0.2.1", 443), true, ports(&[443, 22])),
-        (with_port(8443), json!(null), true, ports(&[8443])),
-        (with_port(8443), host("", 0), true, ports(&[8443])),
-        (with_port(0), json!(null), true, ports(&[6443])),
+        (
+            balanced,
+            host("192.0.2.1", 443),
+            true,
+            ports(&[(443, 443), (22, 22)]),
+        ),
+        (
+            another,
+            host("192.0.2.1", 443),
+            true,
+            ports(&[(443, 6443), (22, 22)]),
+        ),
+        (with_port(8443), json!(null), true, ports(&[(8443, 8443)])),
+        (with_port(8443), host("", 0), true, ports(&[(8443, 8443)])),
+        (with_port(0), json!(null), true, ports(&[(6443, 6443)])),
         (json!({}), host("192.0.2.1", 6443), true, json!("192.0.2.1")),
         (json!({}), host("192.0.2.1", 6443), false, json!(null)),
         (

@@ -1,5 +1,6 @@
 //! A management cluster and a load balancer in memory.
 
+use crds::capi::names::WATCH_FILTER_LABEL;
 use crds::openstack::v1alpha1::{OpenStackServer, OpenStackServerStatus, ServerResources};
 use crds::openstack::v1beta2::{
     OpenStackIdentityReference, OpenStackMachineSpec, OpenStackMachineStatus, PortStatus,
@@ -70,6 +71,12 @@ impl Model {
             Action::CreateServerObject(object) => {
                 self.created += 1;
                 self.server = Some((**object).clone());
+            }
+            Action::LabelServerObject { watch_filter, .. } => {
+                if let Some(server) = &mut self.server {
+                    let labels = server.metadata.labels.get_or_insert_default();
+                    labels.insert(WATCH_FILTER_LABEL.to_owned(), watch_filter.clone());
+                }
             }
             Action::DeleteServerObject { .. } => {
                 if let Some(server) = &mut self.server {
@@ -169,7 +176,7 @@ pub fn port(address: &str) -> Port {
 pub fn behind_load_balancer() -> Ingress {
     Ingress::LoadBalancer {
         id: "lb".into(),
-        ports: PORTS.to_vec(),
+        ports: PORTS.map(|port| (port, port)).to_vec(),
         other_network: false,
     }
 }
