@@ -9,6 +9,7 @@
 //! | [`cluster`] | `OpenStackCluster`: network, router, security groups, API endpoint |
 //! | [`machine`] | `OpenStackMachine`: the server object of a Machine, and its API traffic |
 //! | [`server`] | `OpenStackServer`: ports, volumes and the server itself |
+//! | [`floating_ip_pool`] | `OpenStackFloatingIPPool`: floating IPs for the claims of servers |
 //! | [`admission`] | validating webhooks |
 //! | [`identity`] | from an `identityRef` to a session with the cloud |
 //! | [`wake`] | from a change in the cloud to the object that waits for it |
@@ -16,8 +17,10 @@
 //! | [`error`] | what a reconcile can end in, and when to try again |
 
 pub mod admission;
+mod arrival;
 pub mod cluster;
 pub mod error;
+pub mod floating_ip_pool;
 pub mod identity;
 pub mod machine;
 mod pause;
@@ -75,6 +78,7 @@ pub async fn run(
         cluster::run(&kit, context.clone(), woken.clusters),
         machine::run(&kit, context.clone(), woken.machines),
         server::run(&kit, context.clone(), woken.servers),
+        floating_ip_pool::run(&kit, context.clone(), woken.floating_ip_pools),
         context.changes.watch(&kit),
     );
 }

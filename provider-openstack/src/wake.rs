@@ -16,6 +16,8 @@ pub enum Waiter {
     Machine,
     /// `OpenStackServer`
     Server,
+    /// `OpenStackFloatingIPPool`
+    FloatingIpPool,
 }
 
 impl Waiter {
@@ -24,6 +26,7 @@ impl Waiter {
             Self::Cluster => "cluster",
             Self::Machine => "machine",
             Self::Server => "server",
+            Self::FloatingIpPool => "floating-ip-pool",
         }
     }
 
@@ -42,6 +45,8 @@ pub struct Woken {
     pub machines: UnboundedReceiver<Key>,
     /// `OpenStackServer`s
     pub servers: UnboundedReceiver<Key>,
+    /// `OpenStackFloatingIPPool`s
+    pub floating_ip_pools: UnboundedReceiver<Key>,
 }
 
 /// A stream of objects to wake.
@@ -54,6 +59,7 @@ pub fn split(mut woken: WakeReceiver) -> Woken {
     let (to_clusters, clusters) = unbounded();
     let (to_machines, machines) = unbounded();
     let (to_servers, servers) = unbounded();
+    let (to_pools, floating_ip_pools) = unbounded();
     tokio::spawn(async move {
         while let Some(key) = woken.recv().await {
             let of = |waiter: Waiter| {
@@ -64,12 +70,14 @@ pub fn split(mut woken: WakeReceiver) -> Woken {
             send(&to_clusters, of(Waiter::Cluster));
             send(&to_machines, of(Waiter::Machine));
             send(&to_servers, of(Waiter::Server));
+            send(&to_pools, of(Waiter::FloatingIpPool));
         }
     });
     Woken {
         clusters,
         machines,
         servers,
+        floating_ip_pools,
     }
 }
 

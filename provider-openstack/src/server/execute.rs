@@ -228,7 +228,6 @@ fn volume(new: &NewVolume) -> VolumeCreate {
         volume_type: new.volume_type.clone(),
         image_id: new.image_id.clone(),
         metadata: new.metadata.iter().cloned().collect(),
-        ..VolumeCreate::default()
     }
 }
 

@@ -17,11 +17,10 @@ use plan::server::{Action, Want, plan};
 use plan::step::Step;
 use runtime::controller::Cached;
 use runtime::{Key, Kit, Loop, Requeue, finalizer};
-use tokio::time::Instant;
 
 use crate::pause::Unpaused;
 use crate::wake::{Waiter, Wakes};
-use crate::{Context, Error, identity};
+use crate::{Context, Error, arrival, identity};
 
 /// Environment variable with the minutes that a volume or a server may take to create.
 const CREATE_TIMEOUT: &str = "CLUSTER_API_OPENSTACK_INSTANCE_CREATE_TIMEOUT";
@@ -84,7 +83,11 @@ async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Resul
     if !want.deleting && finalizer::ensure(&api, &*server, SERVER_FINALIZER).await? {
         return Ok(Requeue::OnChange);
     }
-    let arrived = want.status.resources.is_none().then(|| arrival(&server));
+    let arrived = want
+        .status
+        .resources
+        .is_none()
+        .then(|| arrival::of(&server.metadata));
     let seen = match observe::observe(context, &servers.claims, &want, arrived).await {
         Ok(seen) => seen,
         Err(error) => return publish::unobserved(&api, &server, error).await,
@@ -125,15 +128,6 @@ fn is_worth_publishing(step: &Step<Action>) -> bool {
     }
 }
 
-/// When the object came to this management cluster, on the clock of this process.
-fn arrival(server: &OpenStackServer) -> Instant {
-    let created = server.metadata.creation_timestamp.as_ref();
-    let age = created.map(|created| Timestamp::now().duration_since(created.0));
-    let age = age.and_then(|age| age.try_into().ok()).unwrap_or_default();
-    let now = Instant::now();
-    now.checked_sub(age).unwrap_or(now)
-}
-
 impl Servers {
     fn is_paused(&self, server: &OpenStackServer) -> bool {
         let namespace = server.namespace().unwrap_or_default();
@@ -145,10 +139,6 @@ impl Servers {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-
     use super::*;
 
     #[test]
@@ -158,18 +148,5 @@ mod tests {
         for odd in [None, Some(""), Some("0"), Some("-1"), Some("5m")] {
             assert_eq!(create_timeout(odd), five);
         }
-    }
-
-    #[test]
-    fn an_object_arrives_when_it_is_created() {
-        let mut server = OpenStackServer::default();
-        let now = Instant::now();
-        let seconds = |age: i64| Some(Time(Timestamp::now() - SignedDuration::from_secs(age)));
-        server.metadata.creation_timestamp = seconds(60);
-        let age = now.saturating_duration_since(arrival(&server));
-        assert!(age > Duration::from_secs(55) && age < Duration::from_secs(65));
-        // Of a clock that is ahead of ours.
-        server.metadata.creation_timestamp = seconds(-60);
-        assert!(arrival(&server) >= now);
     }
 }

@@ -1,0 +1,122 @@
+//! What exists around a pool: claims and addresses in the management cluster, floating IPs in the
+//! cloud.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloud::network::TAGS;
+use cloud::view::Tables;
+use cloud::{Kind, View};
+use crds::capi::{IPAddress, IPAddressClaim};
+use crds::openstack::names::DELETE_FLOATING_IP_FINALIZER;
+use crds::openstack::v1alpha1::OpenStackFloatingIPPool;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt};
+use plan::floating_ip_pool::{Action, Address, Claim, Seen, Want};
+use plan::step::Step;
+use runtime::Requeue;
+use runtime::backoff::jittered;
+
+use super::{Pools, is_ours};
+use crate::{Error, arrival, world};
+
+/// A network that is missing is looked for again after this.
+const AFTER_PROBLEM: Duration = Duration::from_secs(120);
+
+/// What was observed.
+pub struct Observed {
+    pub view: View,
+    pub plan: Seen,
+    tables: Arc<Tables>,
+}
+
+impl Pools {
+    /// Looks at the cloud, and at claims and addresses as they are now: the watches only say that
+    /// something changed. By what they have seen until now an address could be given twice.
+    pub async fn observe(
+        &self,
+        pool: &OpenStackFloatingIPPool,
+        want: &Want,
+    ) -> Result<Observed, Error> {
+        let context = &self.context;
+        let view = context
+            .view(&want.namespace, &want.spec.identity_ref)
+            .await?;
+        let mut kinds = vec![Kind::FloatingIps];
+        if want.needs_networks() {
+            kinds.push(Kind::Networks);
+        }
+        let arrived = pool.status.is_none().then(|| arrival::of(&pool.metadata));
+        let tables = view.snapshot_since(&kinds, arrived).await?;
+        let namesakes = self.pools.list(|other| {
+            other.name_any() == want.name
+                && other.namespace().as_deref() != Some(want.namespace.as_str())
+        });
+        let plan = Seen {
+            claims: self.claims(want).await?,
+            addresses: self.addresses(want).await?,
+            floating_ips: tables.floating_ips.iter().map(world::floating_ip).collect(),
+            networks: tables.networks.iter().map(world::network).collect(),
+            alone: namesakes.is_empty(),
+            tagging: view.has_extension(TAGS).await?,
+        };
+        Ok(Observed { view, plan, tables })
+    }
+
+    async fn claims(&self, want: &Want) -> Result<Vec<Claim>, kube::Error> {
+        let api = Api::<IPAddressClaim>::namespaced(self.context.client.clone(), &want.namespace);
+        let all = api.list(&ListParams::default()).await?;
+        let mine = all.items.into_iter().filter(|claim| {
+            let pool = &claim.spec.pool_ref;
+            is_ours(pool) && pool.name == want.name
+        });
+        Ok(mine.map(claim).collect())
+    }
+
+    async fn addresses(&self, want: &Want) -> Result<Vec<Address>, kube::Error> {
+        let api = Api::<IPAddress>::namespaced(self.context.client.clone(), &want.namespace);
+        let all = api.list(&ListParams::default()).await?;
+        let mine = all.items.into_iter().filter(|address| {
+            let pool = &address.spec.pool_ref;
+            is_ours(pool) && pool.name == want.name
+        });
+        Ok(mine.map(address).collect())
+    }
+}
+
+fn claim(object: IPAddressClaim) -> Claim {
+    let answer = object.status.address_ref.as_ref();
+    Claim {
+        answered: answer.is_some_and(|answer| !answer.name.is_empty()),
+        name: object.name_any(),
+        uid: object.uid().unwrap_or_default(),
+        created: object.creation_timestamp(),
+        deleting: object.metadata.deletion_timestamp.is_some(),
+    }
+}
+
+fn address(object: IPAddress) -> Address {
+    let mut finalizers = object.finalizers().iter();
+    Address {
+        held: finalizers.any(|one| one == DELETE_FLOATING_IP_FINALIZER),
+        name: object.name_any(),
+        deleting: object.metadata.deletion_timestamp.is_some(),
+        address: object.spec.address,
+    }
+}
+
+/// Tells the view what the pool is about, and the controller when to come back.
+pub fn requeue(seen: &Observed, key: &str, step: &Step<Action>) -> Requeue {
+    let given = |ip: &&plan::world::FloatingIp| {
+        let mut addresses = seen.plan.addresses.iter();
+        addresses.any(|address| address.address == ip.address)
+    };
+    let follows = seen.plan.floating_ips.iter().filter(given);
+    let follows: Vec<String> = follows.map(|ip| ip.id.clone()).collect();
+    seen.view.follow(key, follows, &seen.tables);
+    match step {
+        Step::Do(_) => Requeue::After(Duration::ZERO),
+        Step::Blocked(_) => Requeue::After(jittered(AFTER_PROBLEM)),
+        Step::Wait(_) | Step::Done => Requeue::OnChange,
+    }
+}

@@ -1,0 +1,59 @@
+//! What the object says about its pool.
+
+use crds::openstack::conditions::{ConditionType, Reason};
+use crds::openstack::v1alpha1::{OpenStackFloatingIPPool, OpenStackFloatingIPPoolStatus};
+use jiff::Timestamp;
+use kube::Api;
+use plan::conditions::{self, New};
+use runtime::Requeue;
+
+use super::execute::Refused;
+use crate::Error;
+
+/// Publishes the status of a plan, or of the action that was refused.
+pub async fn status(
+    api: &Api<OpenStackFloatingIPPool>,
+    pool: &OpenStackFloatingIPPool,
+    mut status: OpenStackFloatingIPPoolStatus,
+    refused: Option<&Refused>,
+) -> Result<(), Error> {
+    let (now, generation) = (Timestamp::now(), pool.metadata.generation);
+    let known = New::ready(ConditionType::OpenStackAuthenticationSucceeded.as_str());
+    conditions::set(&mut status.conditions, known, generation, now);
+    if let Some(refused) = refused {
+        let message = refused.error.to_string();
+        plan::floating_ip_pool::refused(&mut status, &refused.action, &message, generation, now);
+    }
+    runtime::apply::status(api, pool, pool.status.as_ref(), &status).await?;
+    Ok(())
+}
+
+/// Publishes why the cloud could not be observed, and gives the error back.
+pub async fn unobserved(
+    api: &Api<OpenStackFloatingIPPool>,
+    pool: &OpenStackFloatingIPPool,
+    error: Error,
+) -> Result<Requeue, Error> {
+    let mut status = pool.status.clone().unwrap_or_default();
+    let (type_, reason, message) = match error.authentication() {
+        Some(message) => (
+            ConditionType::OpenStackAuthenticationSucceeded,
+            error.authentication_reason(),
+            message,
+        ),
+        None => (
+            ConditionType::OpenstackFloatingIPPoolReady,
+            Reason::OpenStackError,
+            error.to_string(),
+        ),
+    };
+    let said = New::not(type_.as_str(), reason.as_str(), message);
+    conditions::set(
+        &mut status.conditions,
+        said,
+        pool.metadata.generation,
+        Timestamp::now(),
+    );
+    runtime::apply::status(api, pool, pool.status.as_ref(), &status).await?;
+    Err(error)
+}
