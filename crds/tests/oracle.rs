@@ -28,6 +28,16 @@ const INTENDED: &[(&str, &str, &str)] = &[
         "an object without it says nothing",
     ),
     (
+        ".managedLoadBalancer.memberPort",
+        "extra",
+        "API servers need not listen on the port of the endpoint",
+    ),
+    (
+        ".apiServerLoadBalancer.memberPort",
+        "extra",
+        "API servers need not listen on the port of the endpoint",
+    ),
+    (
         ".status.capacity{}",
         "anyOf",
         "int-or-string alone means the same",
@@ -43,12 +53,7 @@ const INTENDED: &[(&str, &str, &str)] = &[
         "lets a restart go on with the same stages",
     ),
     (
-        "/v1beta2.spec.managedSubnets",
-        "maxItems",
-        "a second subnet, of the other IP version: dual stack",
-    ),
-    (
-        "/v1beta2.spec.template.spec.managedSubnets",
+        ".spec.managedSubnets",
         "maxItems",
         "a second subnet, of the other IP version: dual stack",
     ),

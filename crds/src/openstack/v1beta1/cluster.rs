@@ -39,9 +39,9 @@ use crate::schema;
 ]))]
 pub struct OpenStackClusterSpec {
     /// Subnets to create, in a network and behind a router of the cluster's own.
-    /// At most one; empty means that `network` and `subnets` exist.
+    /// At most one of each IP version; empty means that `network` and `subnets` exist.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1), transform = schema::atomic)]
+    #[schemars(length(max = 2), transform = schema::atomic)]
     pub managed_subnets: Vec<SubnetSpec>,
     /// Router to connect the managed subnets to. Absent means to create one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -164,6 +164,10 @@ pub struct APIServerLoadBalancer {
     /// How often members are checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitor: Option<APIServerLoadBalancerMonitor>,
+    /// Port of the API servers behind the load balancer. Absent means that of the endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub member_port: Option<u16>,
 }
 
 /// Health checks of a load balancer's members.

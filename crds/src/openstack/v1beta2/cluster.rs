@@ -158,6 +158,10 @@ pub struct ManagedLoadBalancer {
     /// How often members are checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitor: Option<APIServerLoadBalancerMonitor>,
+    /// Port of the API servers behind the load balancer. Absent means that of the endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub member_port: Option<u16>,
 }
 
 /// Health checks of a load balancer's members.

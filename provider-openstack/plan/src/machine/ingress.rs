@@ -30,7 +30,7 @@ fn members(
     seen: &SeenIngress,
     server: &OpenStackServer,
     id: &str,
-    ports: &[u16],
+    ports: &[(u16, u16)],
     other_network: bool,
 ) -> Outcome {
     let reason = Reason::LoadBalancerMemberError;
@@ -63,7 +63,7 @@ fn members(
         return no_address(want, reason, if ipv6 { "IPv6" } else { "IPv4" });
     };
     let mut wrong = Vec::new();
-    for port in ports {
+    for (port, server_port) in ports {
         let Some(pool) = pool(want, seen, balancer, *port) else {
             return waits(
                 format!(
@@ -78,7 +78,7 @@ fn members(
             pool: pool.id.clone(),
             name: want.cluster.names.load_balancer_member(*port, &want.name),
             address: address.ip_address.clone(),
-            port: *port,
+            port: *server_port,
             subnet: other_network.then(|| address.subnet_id.clone()),
             tags: want.cluster.tags.clone(),
         };

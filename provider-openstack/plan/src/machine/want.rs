@@ -73,8 +73,8 @@ pub enum Ingress {
     None,
     LoadBalancer {
         id: String,
-        /// Port of the API, then the additional ones.
-        ports: Vec<u16>,
+        /// Ports of the load balancer, that of the API first, and where each leads on the machine.
+        ports: Vec<(u16, u16)>,
         /// The load balancer is in another network than the machines.
         other_network: bool,
     },
@@ -181,12 +181,13 @@ fn ingress(infrastructure: &OpenStackCluster) -> Ingress {
         let own = balancer.load_balancer_network.as_ref().map(|n| &n.id);
         let of_endpoint = endpoint.port.and_then(|port| u16::try_from(port).ok());
         let mut first = of_endpoint.into_iter().chain(api.port);
+        let first = first.find(|port| *port != 0).unwrap_or(6443);
         let further = managed.additional_ports.iter();
         let further = further.filter_map(|port| u16::try_from(*port).ok());
         return Ingress::LoadBalancer {
             id: balancer.id.clone(),
-            ports: std::iter::once(first.find(|port| *port != 0).unwrap_or(6443))
-                .chain(further)
+            ports: std::iter::once((first, managed.member_port.unwrap_or(first)))
+                .chain(further.map(|port| (port, port)))
                 .collect(),
             other_network: own.is_some() && own != network,
         };

@@ -162,7 +162,13 @@ fn api_servers_may_listen_on_another_port_than_the_load_balancer() {
     let endpoint = settle(&spec, &mut cloud).status.endpoint;
     assert_eq!(endpoint.map(|(_, port)| port), Some(443));
     assert_eq!(cloud.holds.listeners[0].port, 443);
-    let rules = || cloud.holds.security_groups.iter().flat_map(|group| &group.rules);
+    let rules = || {
+        cloud
+            .holds
+            .security_groups
+            .iter()
+            .flat_map(|group| &group.rules)
+    };
     let opens = |port: i32| rules().any(|have| have.rule.port_min == Some(port));
     assert!(opens(6443) && !opens(443));
 }
