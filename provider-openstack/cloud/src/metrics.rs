@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use crate::view::Ages;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
@@ -16,6 +19,26 @@ pub struct Metrics {
     pub requests: Family<RequestLabels, Counter>,
     /// Seconds until the answer was there.
     pub seconds: Family<OperationLabels, Histogram>,
+    /// Requests that wait for their answer.
+    pub in_flight: Family<ServiceLabels, Gauge>,
+    /// The views, whose age is looked at when somebody asks.
+    pub(crate) ages: Ages,
+}
+
+/// Label of the requests in flight.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ServiceLabels {
+    /// For example `network`.
+    pub service: &'static str,
+}
+
+/// A request on its way; dropping it says that it is over, also when nobody waits any more.
+pub(crate) struct InFlight(Gauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// Labels of a finished request.
@@ -45,12 +68,15 @@ impl Default for Metrics {
             seconds: Family::new_with_constructor(|| {
                 Histogram::new([0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0])
             }),
+            in_flight: Family::default(),
+            ages: Ages::default(),
         }
     }
 }
 
 impl Metrics {
-    /// Makes the metrics visible as `openstack_requests_total` and `openstack_request_seconds`.
+    /// Makes the metrics visible as `openstack_requests_total`, `openstack_request_seconds`,
+    /// `openstack_requests_in_flight` and `openstack_view_age_seconds`.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "openstack_requests",
@@ -62,6 +88,19 @@ impl Metrics {
             "Seconds until OpenStack answered",
             self.seconds.clone(),
         );
+        registry.register(
+            "openstack_requests_in_flight",
+            "Requests that wait for the answer of OpenStack",
+            self.in_flight.clone(),
+        );
+        registry.register_collector(Box::new(self.ages.clone()));
+    }
+
+    pub(crate) fn sent(&self, service: &'static str) -> InFlight {
+        let gauge = self.in_flight.get_or_create(&ServiceLabels { service });
+        let gauge = gauge.clone();
+        gauge.inc();
+        InFlight(gauge)
     }
 
     pub(crate) fn count(

@@ -134,6 +134,10 @@ impl Cloud {
         &self.inner.credentials
     }
 
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
     /// The same session, whose changes are told to `feed`.
     pub(crate) fn with_feed(&self, feed: Arc<dyn Feed>) -> Self {
         Self {
@@ -287,6 +291,7 @@ impl Exchange<'_> {
         // A closed semaphore cannot be: nobody closes it.
         let _slot = self.slots.acquire().await.ok();
         let started = Instant::now();
+        let _in_flight = self.metrics.sent(self.service.as_str());
         let result = self.exchange(request).await;
         let outcome = match &result {
             Ok(_) => "success",

@@ -11,6 +11,7 @@
 //! The background task of a view lives while a key is interested: afterwards the credentials cause no
 //! more calls.
 
+mod ages;
 mod clouds;
 mod facts;
 mod interest;
@@ -28,6 +29,7 @@ use tokio::time::Instant;
 use crate::change::{Change, Feed};
 use crate::{Cloud, Kind, Result};
 
+pub(crate) use ages::Ages;
 pub use clouds::Clouds;
 pub use tables::{Changed, Stamp, Table, Tabled, Tables};
 
@@ -133,7 +135,7 @@ impl Feed for Feeder {
 impl View {
     /// A view through a session. [`Clouds::view`] shares them.
     pub fn new(cloud: &Cloud, wakes: Wakes) -> Self {
-        Self(Arc::new_cyclic(|weak| Shared {
+        let shared = Arc::new_cyclic(|weak| Shared {
             cloud: cloud.with_feed(Arc::new(Feeder(weak.clone()))),
             wakes,
             state: Mutex::default(),
@@ -143,7 +145,9 @@ impl View {
                 .collect(),
             poke: Notify::new(),
             facts: Facts::default(),
-        }))
+        });
+        cloud.metrics().ages.add(&shared);
+        Self(shared)
     }
 
     /// The session; what is changed through it is in the tables at once.

@@ -163,6 +163,18 @@ impl State {
         (now < full_list).then_some(since)
     }
 
+    /// How old each table is; none when nobody is interested.
+    pub fn ages(&self) -> Vec<(Kind, Duration)> {
+        if self.interest.is_empty() {
+            return Vec::new();
+        }
+        let age = |(&kind, freshness): (&Kind, &Freshness)| {
+            let fetched = freshness.last.as_ref()?;
+            Some((kind, fetched.at.elapsed()))
+        };
+        self.kinds.iter().filter_map(age).collect()
+    }
+
     /// A list has been applied that began at `began`, `at`; whether it brought something new.
     pub fn fetched(&mut self, kind: Kind, began: Stamp, at: Instant, news: bool) {
         let freshness = self.kinds.entry(kind).or_default();

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Method, Response, Uri};
 use axum::serve::Listener;
 use cloud::{Cloud, Credentials, Metrics};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 #[derive(Clone, Debug)]
 pub struct Seen {
@@ -34,6 +35,9 @@ pub struct Inner {
     pub changed_servers: Vec<Value>,
     pub logins: u32,
     url: String,
+    /// A request that is never answered.
+    held: Option<String>,
+    holding: Arc<Notify>,
 }
 
 #[derive(Clone)]
@@ -73,6 +77,17 @@ impl Fake {
     pub fn set(&self, collection: &str, rows: Value) {
         let rows = rows.as_array().unwrap().clone();
         self.inner().rows.insert(collection.to_owned(), rows);
+    }
+
+    /// Never answers this request.
+    pub fn hold(&self, what: &str) {
+        self.inner().held = Some(what.to_owned());
+    }
+
+    /// Resolves when such a request has come.
+    pub async fn until_held(&self) {
+        let holding = self.inner().holding.clone();
+        holding.notified().await;
     }
 
     /// How many requests there were of this kind.
@@ -156,6 +171,10 @@ async fn answer(
     body: Bytes,
 ) -> Response<Body> {
     let what = format!("{method} {}", uri.path());
+    if fake.inner().held.as_ref() == Some(&what) {
+        fake.inner().holding.notify_one();
+        std::future::pending::<()>().await;
+    }
     let query = uri.query().unwrap_or_default().to_owned();
     let mut inner = fake.inner();
     let body = serde_json::from_slice(&body).unwrap_or_default();

@@ -284,3 +284,37 @@ async fn flavors_are_kept_until_one_is_missed() {
     assert_eq!(view.flavor("new").await.unwrap().unwrap().id, "2");
     assert_eq!(fake.count(flavors), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_age_of_a_view_and_the_requests_in_flight_are_seen() {
+    let fake = Fake::start().await;
+    let metrics = Arc::new(Metrics::default());
+    let mut registry = prometheus_client::registry::Registry::default();
+    metrics.register(&mut registry);
+    let text = || {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        text
+    };
+    let (sender, _receiver) = wakes();
+    let clouds = Clouds::new(metrics, sender);
+    let view = clouds.view(&fake.credentials()).await.unwrap();
+    let seen = view.snapshot(&[Kind::Routers]).await.unwrap();
+    assert!(
+        !text().contains("view_age_seconds{"),
+        "nobody is interested"
+    );
+    view.follow("key", ids(&["1"]), &seen);
+    tokio::time::advance(Duration::from_secs(100)).await;
+    let line = "openstack_view_age_seconds{kind=\"routers\"} 100";
+    assert!(text().contains(line), "{}", text());
+    let in_flight = "openstack_requests_in_flight{service=\"network\"} ";
+    assert!(text().contains(&format!("{in_flight}0")), "{}", text());
+    fake.hold("GET /network/v2.0/subnets");
+    let asking = tokio::spawn(async move { view.snapshot(&[Kind::Subnets]).await.map(drop) });
+    fake.until_held().await;
+    assert!(text().contains(&format!("{in_flight}1")), "{}", text());
+    asking.abort();
+    assert!(asking.await.unwrap_err().is_cancelled());
+    assert!(text().contains(&format!("{in_flight}0")), "{}", text());
+}
