@@ -102,7 +102,8 @@ impl Cluster {
             "metadata": self.metadata(&self.name, json!({})),
             "spec": spec,
         });
-        object["spec"]["identityRef"] = json!({ "name": IDENTITY, "cloudName": "openstack" });
+        object["spec"]["identityRef"] =
+            json!({ "name": IDENTITY, "cloudName": crate::scenario::PROJECT });
         object["metadata"]["ownerReferences"] = json!([owned_by(&owner)]);
         create(&self.api("OpenStackCluster"), object).await?;
         Ok(())
@@ -297,12 +298,16 @@ fn owned_by(owner: &DynamicObject) -> Value {
     })
 }
 
-/// Provisioned, and `Ready` for this generation of the spec.
+/// Provisioned, and all that is said of it is good.
 fn is_ready(object: &DynamicObject) -> bool {
     let status = &object.data["status"];
-    let conditions = status["conditions"].as_array().into_iter().flatten();
-    let ready = conditions
+    let conditions: Vec<&Value> = status["conditions"]
+        .as_array()
         .into_iter()
-        .any(|c| c["type"] == "Ready" && c["status"] == "True");
-    ready && status["initialization"]["provisioned"] == true
+        .flatten()
+        .collect();
+    let is_good = |c: &&Value| c["status"] == "True" || c["type"] == "Paused";
+    conditions.iter().any(|c| c["type"] == "Ready")
+        && conditions.iter().all(is_good)
+        && status["initialization"]["provisioned"] == true
 }

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`api_server`] | one etcd and kube-apiserver for all tests of a binary, with the CRDs of Cluster API and ours |
 //! | [`provider`] | the provider: started, crashed at any moment, on a clock that runs as fast as asked |
+//! | [`scenario`] | a namespace, a cloud and a provider of its own for each scenario |
+//! | [`picture`] | what a project holds, without ids: two worlds compared |
 //! | [`cluster_api`] | what Cluster API does around the provider, as far as the provider needs it |
 //!
 //! The programs come from `KUBEBUILDER_ASSETS`; `cargo lab test scenarios` sets it. Without it the
@@ -20,7 +22,11 @@
 pub mod api_server;
 pub mod cluster_api;
 mod crds;
+pub mod picture;
 pub mod provider;
+pub mod scenario;
 
 pub use api_server::ApiServer;
+pub use picture::Picture;
 pub use provider::Provider;
+pub use scenario::Scenario;

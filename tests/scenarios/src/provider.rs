@@ -27,9 +27,6 @@ pub struct Options {
     pub speed: u32,
 }
 
-/// What moves together with the clock of a provider.
-pub type Advance = Arc<dyn Fn(Duration) + Send + Sync>;
-
 /// A running provider. Dropped, it has crashed: nothing that was begun is finished.
 pub struct Provider {
     /// What it counted.
@@ -39,15 +36,15 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Starts a provider. `advance` is told how far its clock went.
+    /// Starts a provider.
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub fn start(api: &'static ApiServer, options: Options, advance: Advance) -> Result<Self> {
+    pub fn start(api: &'static ApiServer, options: Options) -> Result<Self> {
         let (kill, killed) = oneshot::channel();
         let metrics = Arc::new(cloud::Metrics::default());
         let counted = metrics.clone();
-        let main = move || run(api, &options, &advance, counted, killed);
+        let main = move || run(api, &options, counted, killed);
         let thread = thread::Builder::new()
             .name("provider".to_owned())
             .spawn(main)?;
@@ -79,7 +76,6 @@ impl Drop for Provider {
 fn run(
     api: &'static ApiServer,
     options: &Options,
-    advance: &Advance,
     metrics: Arc<cloud::Metrics>,
     killed: oneshot::Receiver<()>,
 ) {
@@ -88,7 +84,7 @@ fn run(
         .build();
     let runtime = runtime.expect("a runtime");
     runtime.block_on(async {
-        let clock = run_clock(options.speed, advance.clone());
+        let clock = run_clock(options.speed);
         let controllers = async {
             controllers(api, options, metrics)
                 .await
@@ -135,7 +131,7 @@ async fn controllers(
 ///
 /// Tokio moves a paused clock by itself whenever all tasks wait, also for an answer from another
 /// process. It does not while a blocking task runs, and one does here: the one that tells the time.
-async fn run_clock(speed: u32, advance: Advance) {
+async fn run_clock(speed: u32) {
     if speed == 1 {
         return std::future::pending().await;
     }
@@ -153,8 +149,6 @@ async fn run_clock(speed: u32, advance: Advance) {
         }
     });
     while let Some(passed) = ticks.recv().await {
-        let passed = passed * speed;
-        advance(passed);
-        tokio::time::advance(passed).await;
+        tokio::time::advance(passed * speed).await;
     }
 }

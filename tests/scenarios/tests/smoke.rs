@@ -1,6 +1,5 @@
 //! The parts of the harness work together: a cloud that cannot be reached is a condition.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use kube::api::DynamicObject;
@@ -9,7 +8,7 @@ use scenarios::provider::Options;
 use scenarios::{ApiServer, Provider};
 use serde_json::json;
 
-const NOWHERE: &str = "clouds: {openstack: {auth: {auth_url: 'http://127.0.0.1:1', username: u, \
+const NOWHERE: &str = "clouds: {tenant: {auth: {auth_url: 'http://127.0.0.1:1', username: u, \
                        password: p, project_name: p}, region_name: R}}";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,7 +22,7 @@ async fn a_cloud_that_cannot_be_reached_is_a_condition() {
         namespace: "smoke".to_owned(),
         speed: 20,
     };
-    let provider = Provider::start(api, options, Arc::new(|_| {})).unwrap();
+    let provider = Provider::start(api, options).unwrap();
     cluster
         .create(json!({ "managedSubnets": [{ "cidr": "10.6.0.0/24" }] }))
         .await

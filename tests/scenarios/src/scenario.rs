@@ -1,0 +1,175 @@
+//! A scenario: a namespace, a cloud and a provider of its own, so that many run at a time.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use simulator::{Delays, Simulator};
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use crate::cluster_api::Cluster;
+use crate::provider::{Options, Provider};
+use crate::{ApiServer, Picture};
+
+/// Project of the cloud that all scenarios use, and its name in clouds.yaml.
+pub const PROJECT: &str = "tenant";
+/// Between two looks at the simulator, which has nothing to watch.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How a scenario is run.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    /// Seconds of the provider's and the cloud's clock in a second.
+    pub speed: u32,
+    /// How long the cloud takes, on its clock.
+    pub delays: Delays,
+    /// How long anything that is waited for may take, on the real clock.
+    pub deadline: Duration,
+}
+
+impl Default for Pace {
+    /// A cloud as real ones are, twenty times as fast.
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            speed: 20,
+            delays: Delays {
+                server_build: seconds(8),
+                server_delete: seconds(4),
+                volume_create: seconds(3),
+                volume_delete: seconds(2),
+                balancer: seconds(2),
+            },
+            deadline: seconds(60),
+        }
+    }
+}
+
+/// A running scenario. Dropped, all of it ends; the namespace stays, as nobody looks at it any more.
+pub struct Scenario {
+    /// The cloud.
+    pub cloud: Simulator,
+    /// The cluster, as its user and Cluster API see it.
+    pub cluster: Cluster,
+    api: &'static ApiServer,
+    options: Options,
+    provider: Mutex<Option<Provider>>,
+}
+
+impl Scenario {
+    /// A cloud and an empty namespace of this name; no provider runs yet.
+    ///
+    /// # Errors
+    /// No API server, or what it says.
+    pub async fn open(namespace: &str, pace: &Pace) -> Result<Self> {
+        let api = ApiServer::get().await?;
+        let options = simulator::Options {
+            delays: pace.delays.clone(),
+            speed: f64::from(pace.speed),
+            ..simulator::Options::default()
+        };
+        let cloud = Simulator::start(options).await?;
+        let cluster = Cluster::open(
+            api.client()?,
+            namespace,
+            &cloud.clouds_yaml(),
+            pace.deadline,
+        )
+        .await?;
+        let options = Options {
+            namespace: namespace.to_owned(),
+            speed: pace.speed,
+        };
+        Ok(Self {
+            cloud,
+            cluster,
+            api,
+            options,
+            provider: Mutex::default(),
+        })
+    }
+
+    /// Starts the provider.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub fn start(&self) -> Result<()> {
+        let provider = Provider::start(self.api, self.options.clone())?;
+        *self.provider.lock().unwrap_or_else(PoisonError::into_inner) = Some(provider);
+        Ok(())
+    }
+
+    /// Ends the provider at once, in the middle of whatever it does.
+    ///
+    /// # Errors
+    /// It had panicked.
+    pub async fn crash(&self) -> Result<()> {
+        let provider = self
+            .provider
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        spawn_blocking(|| drop(provider))
+            .await
+            .context("the provider")
+    }
+
+    /// What the project holds.
+    #[must_use]
+    pub fn picture(&self) -> Picture {
+        self.cloud
+            .world(|world| Picture::of(world, &self.cluster.namespace))
+    }
+
+    /// Waits until nothing in the project is on its way, and what it holds then.
+    ///
+    /// # Errors
+    /// What it held at the deadline.
+    pub async fn settled(&self) -> Result<Picture> {
+        let deadline = Instant::now() + self.cluster.deadline;
+        loop {
+            let picture = self.picture();
+            if picture.is_settled() {
+                return Ok(picture);
+            }
+            if Instant::now() > deadline {
+                bail!(
+                    "the cloud does not settle:\n{}",
+                    picture.difference(&Picture::default())
+                );
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until the project holds what `wanted` shows.
+    ///
+    /// # Errors
+    /// The difference at the deadline.
+    pub async fn holds(&self, wanted: &Picture) -> Result<()> {
+        let deadline = Instant::now() + self.cluster.deadline;
+        loop {
+            let difference = self.picture().difference(wanted);
+            if difference.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("the cloud holds something else:\n{difference}");
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Nothing is left in the project.
+    ///
+    /// # Errors
+    /// What is.
+    pub fn is_empty(&self) -> Result<()> {
+        let audit = self.cloud.audit();
+        if audit.is_empty() {
+            return Ok(());
+        }
+        bail!("left in the cloud:\n{audit}")
+    }
+}

@@ -1,0 +1,111 @@
+//! Create, scale, upgrade, delete.
+
+use anyhow::{Context, Result};
+use futures::future::try_join_all;
+use scenarios::cluster_api::Machine;
+use scenarios::{Picture, Scenario};
+use serde_json::{Value, json};
+
+/// What the cloud holds after each step but the last, after which it holds nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Pictures {
+    created: Option<Picture>,
+    scaled: Option<Picture>,
+    upgraded: Option<Picture>,
+}
+
+/// Lives a whole life. With `wanted`, the cloud must come to hold exactly that after each step.
+pub async fn live(scenario: &Scenario, wanted: &Pictures) -> Result<Pictures> {
+    let cluster = &scenario.cluster;
+    cluster.create(shape()).await?;
+    cluster.provisioned().await.context("create")?;
+    add(scenario, [control_plane("cp-0"), worker("worker-0")])
+        .await
+        .context("create")?;
+    let created = step(scenario, &wanted.created)
+        .await
+        .context("after creation")?;
+
+    add(scenario, [worker("worker-1")]).await.context("scale")?;
+    let scaled = step(scenario, &wanted.scaled)
+        .await
+        .context("after scaling")?;
+
+    add(scenario, [control_plane("cp-1"), worker("worker-2")])
+        .await
+        .context("upgrade")?;
+    let old = ["cp-0", "worker-0"].map(str::to_owned);
+    cluster.delete_machines(old).await.context("upgrade")?;
+    let upgraded = step(scenario, &wanted.upgraded)
+        .await
+        .context("after the upgrade")?;
+
+    cluster.delete_all().await.context("delete")?;
+    scenario.is_empty()?;
+    Ok(Pictures {
+        created,
+        scaled,
+        upgraded,
+    })
+}
+
+async fn add(scenario: &Scenario, machines: impl IntoIterator<Item = Machine>) -> Result<()> {
+    let added = machines.into_iter().map(|machine| async move {
+        scenario.cluster.create_machine(&machine).await?;
+        scenario.cluster.machine_ready(&machine.name).await
+    });
+    try_join_all(added).await.map(drop)
+}
+
+async fn step(scenario: &Scenario, wanted: &Option<Picture>) -> Result<Option<Picture>> {
+    match wanted {
+        Some(wanted) => scenario.holds(wanted).await.map(|()| None),
+        None => scenario.settled().await.map(Some),
+    }
+}
+
+/// Everything managed: network, router, security groups, load balancer with a floating IP.
+fn shape() -> Value {
+    json!({
+        "managedSubnets": [{ "cidr": "10.6.0.0/24", "dnsNameservers": ["9.9.9.9"] }],
+        "apiServer": { "managedLoadBalancer": {
+            "enabled": true,
+            "additionalPorts": [8132],
+            "allowedCIDRs": ["192.0.2.0/24"],
+            "monitor": { "delay": 7, "timeout": 4, "maxRetries": 3, "maxRetriesDown": 2 },
+        } },
+        "managedSecurityGroups": {
+            "allowAllInClusterTraffic": false,
+            "workerNodesSecurityGroupRules": [{
+                "name": "http", "direction": "ingress", "etherType": "IPv4", "protocol": "tcp",
+                "portRangeMin": 8080, "portRangeMax": 8080, "remoteManagedGroups": ["controlplane"],
+            }],
+        },
+        "tags": ["team-a"],
+    })
+}
+
+/// A control plane machine with a root volume.
+fn control_plane(name: &str) -> Machine {
+    let volume = json!({ "rootVolume": { "sizeGiB": 20 } });
+    machine(name, true, volume)
+}
+
+/// A worker with a volume besides.
+fn worker(name: &str) -> Machine {
+    let device = json!({ "name": "data", "sizeGiB": 5, "storage": { "type": "Volume" } });
+    machine(name, false, json!({ "additionalBlockDevices": [device] }))
+}
+
+fn machine(name: &str, control_plane: bool, mut spec: Value) -> Machine {
+    spec["flavor"] = json!({ "filter": { "name": "SCS-2V-4-20s" } });
+    spec["image"] = json!({ "filter": { "name": "ubuntu-capi-image-v1.36.2" } });
+    spec["tags"] = json!(["blue"]);
+    Machine {
+        name: name.to_owned(),
+        control_plane,
+        // Left to Nova, it would be another one each time.
+        failure_domain: Some("az1".to_owned()),
+        spec,
+    }
+}

@@ -1,0 +1,154 @@
+//! Lives that are disturbed, many at a time.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use futures::StreamExt;
+use scenarios::Scenario;
+use scenarios::scenario::Pace;
+use simulator::Fault;
+
+use crate::life::{self, Pictures};
+
+/// One disturbance of one life.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// Says what it is, and finds it again.
+    pub name: String,
+    /// What befalls the calls.
+    pub fault: Fault,
+    /// Whether the provider crashes, and starts again, at a call that the fault holds.
+    pub crash: bool,
+}
+
+/// How a trial ended.
+struct Outcome {
+    name: String,
+    /// Whether the call was ever made.
+    reached: bool,
+    result: Result<()>,
+}
+
+/// A life without disturbance: what is to be seen, and the calls by operation.
+pub async fn reference(name: &str) -> Result<(Pictures, BTreeMap<String, usize>)> {
+    let scenario = Scenario::open(name, &Pace::default()).await?;
+    scenario.start()?;
+    let pictures = life::live(&scenario, &Pictures::default()).await?;
+    Ok((pictures, scenario.cloud.log().counts()))
+}
+
+/// Those trials that the environment chooses, `SCENARIOS_POINTS` of them.
+pub fn chosen(mut trials: Vec<Trial>) -> Vec<Trial> {
+    if let Ok(only) = env::var("SCENARIOS_ONLY") {
+        trials.retain(|trial| trial.name.contains(&only));
+        return trials;
+    }
+    let seed = number("SCENARIOS_SEED", 1);
+    trials.sort_by_key(|trial| {
+        let mut hasher = DefaultHasher::new();
+        (seed, &trial.name).hash(&mut hasher);
+        hasher.finish()
+    });
+    if env::var("SCENARIOS_POINTS").as_deref() != Ok("all") {
+        trials
+            .truncate(usize::try_from(number("SCENARIOS_POINTS", 60)).expect("a number of points"));
+    }
+    trials
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    let Ok(text) = env::var(variable) else {
+        return default;
+    };
+    text.parse()
+        .unwrap_or_else(|_| panic!("{variable}={text}: no number"))
+}
+
+/// Lives all of them and fails if any did not end as `wanted`.
+pub async fn run(what: &str, trials: Vec<Trial>, wanted: &Pictures) {
+    let (begun, total) = (Instant::now(), trials.len());
+    let lives = trials
+        .into_iter()
+        .enumerate()
+        .map(|(at, trial)| one(format!("{what}-{at}"), trial, wanted));
+    let parallel = usize::try_from(number("SCENARIOS_PARALLEL", 8)).expect("a number of lives");
+    let outcomes: Vec<Outcome> = futures::stream::iter(lives)
+        .buffer_unordered(parallel)
+        .collect()
+        .await;
+    let missed: Vec<&str> = outcomes
+        .iter()
+        .filter(|o| !o.reached)
+        .map(|o| o.name.as_str())
+        .collect();
+    let failed: Vec<&Outcome> = outcomes.iter().filter(|o| o.result.is_err()).collect();
+    for outcome in &failed {
+        println!(
+            "{what}: FAILED at {}: {:#}",
+            outcome.name,
+            outcome.result.as_ref().expect_err("failed")
+        );
+    }
+    println!(
+        "{what}: {total} points, seed {}, {} never reached {missed:?}, {} failed, {:.0} s",
+        number("SCENARIOS_SEED", 1),
+        missed.len(),
+        failed.len(),
+        begun.elapsed().as_secs_f64()
+    );
+    assert!(
+        failed.is_empty(),
+        "{} of {total} failed, see above",
+        failed.len()
+    );
+    assert!(
+        missed.len() * 20 <= total,
+        "too many points are never reached"
+    );
+}
+
+async fn one(namespace: String, trial: Trial, wanted: &Pictures) -> Outcome {
+    let name = trial.name.clone();
+    match disturbed(&namespace, trial, wanted).await {
+        Ok((reached, result)) => Outcome {
+            name,
+            reached,
+            result,
+        },
+        Err(error) => Outcome {
+            name,
+            reached: true,
+            result: Err(error),
+        },
+    }
+}
+
+async fn disturbed(namespace: &str, trial: Trial, wanted: &Pictures) -> Result<(bool, Result<()>)> {
+    let scenario = Scenario::open(namespace, &Pace::default()).await?;
+    scenario.cloud.faults().add(trial.fault);
+    scenario.start()?;
+    let crashes = async {
+        if trial.crash {
+            scenario.cloud.faults().wait_held(1).await;
+            scenario.crash().await?;
+            scenario.start()?;
+        }
+        std::future::pending::<Result<()>>().await
+    };
+    let result = tokio::select! {
+        lived = life::live(&scenario, wanted) => lived.map(drop),
+        crashed = crashes => crashed.context("crash"),
+    };
+    let reached = scenario
+        .cloud
+        .log()
+        .all()
+        .iter()
+        .any(|call| call.fault.is_some());
+    // Whatever it does now is of no interest any more.
+    scenario.crash().await?;
+    Ok((reached, result))
+}
