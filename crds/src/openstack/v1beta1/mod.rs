@@ -2,7 +2,8 @@
 //!
 //! The types say what the schema is and what a field has become; requests in this version are
 //! [converted](super::conversion) before they are stored. Types that are the same in both
-//! versions are those of `v1beta2`.
+//! versions are those of `v1beta2`. What upstream does not have is in both: a client of this
+//! version would otherwise drop it.
 
 mod cluster;
 mod cluster_status;

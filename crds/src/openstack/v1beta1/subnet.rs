@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::openstack::v1beta2::FilterByNeutronTags;
+use crate::openstack::v1beta2::{FilterByNeutronTags, IPv6Mode};
 use crate::schema;
 
 /// A subnet to create.
@@ -16,6 +16,10 @@ pub struct SubnetSpec {
     /// Ranges that ports get their addresses from. Empty means the whole CIDR.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allocation_pools: Vec<AllocationPool>,
+    /// How hosts in an IPv6 subnet get their addresses. Absent means `slaac`. Read when the subnet
+    /// is created, and only then; without a meaning for IPv4.
+    #[serde(rename = "ipv6Mode", skip_serializing_if = "Option::is_none")]
+    pub ipv6_mode: Option<IPv6Mode>,
 }
 
 /// A range of addresses, both ends included.
