@@ -88,7 +88,8 @@ fn machine_template() -> Kind {
 }
 
 fn server() -> Kind {
-    kind::<OpenStackServer>("v1alpha1", &["spec.identityRef"], 90)
+    let free: &[&str] = &["spec.identityRef", "spec.ports[].allowedAddressPairs"];
+    kind::<OpenStackServer>("v1alpha1", free, 90)
 }
 
 impl Kind {
@@ -166,7 +167,7 @@ fn a_machine_template_changes_only_in_address_pairs() {
 }
 
 #[test]
-fn a_server_changes_only_in_its_credentials() {
+fn a_server_changes_only_where_its_machine_does() {
     one_by_one::<OpenStackServer>(&server());
 }
 

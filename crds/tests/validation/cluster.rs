@@ -80,6 +80,17 @@ fn subnets_to_make_have_addresses() {
         refused(&found, "spec.managedSubnets[0].cidr", &words);
     }
     accepted(&created(&subnet("cidr", json!("fd00::/64"))));
+    let two =
+        |one: &str, two: &str| json!({ "managedSubnets": [{ "cidr": one }, { "cidr": two }] });
+    accepted(&created(&two("10.6.0.0/24", "fd00::/64")));
+    for (one, other) in [("10.6.0.0/24", "10.7.0.0/24"), ("fd00::/64", "fd01::/64")] {
+        let found = created(&two(one, other));
+        refused(
+            &found,
+            "spec.managedSubnets[1].cidr",
+            &[other, "one subnet of each IP version"],
+        );
+    }
     let found = created(&subnet("dnsNameservers", json!(["9.9.9.9", "dns.example"])));
     refused(
         &found,
@@ -239,10 +250,11 @@ fn managed_subnets_get_name_servers_and_an_ipv6_subnet() {
         &["10.6.0.0/23", "10.6.0.0/24"],
     );
     let second = subnets(json!([{ "cidr": "10.6.0.0/24" }, { "cidr": "10.7.0.0/24" }]));
-    refused(
-        &changed(&old, &second),
-        "spec.managedSubnets",
-        &["10.7.0.0/24"],
+    let found = changed(&old, &second);
+    let fields: Vec<&str> = found.iter().map(|v| v.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        ["spec.managedSubnets[1].cidr", "spec.managedSubnets"]
     );
     refused(
         &changed(&old, &json!({})),

@@ -39,48 +39,63 @@ impl Rules for OpenStackCluster {
     }
 }
 
-/// What is no address in subnets to make. Not asked of templates, where a patch of the ClusterClass
-/// may write it.
+/// What is wrong with the addresses of subnets to make. Not asked of templates, where a patch of the
+/// ClusterClass may write them.
 fn addresses(subnets: &[SubnetSpec]) -> Vec<Violation> {
     let mut found = Vec::new();
-    let mut check = |field: String, text: &String, is_good: bool, way_out: &str| {
-        found.extend((!is_good).then(|| Violation {
-            field,
-            value: Some(json!(text)),
-            problem: "cannot be parsed".into(),
-            way_out: way_out.into(),
-        }));
-    };
     for (n, subnet) in subnets.iter().enumerate() {
-        let at = format!("spec.managedSubnets[{n}]");
-        let way_out = "write an address and a prefix length, such as 10.6.0.0/24";
-        check(
-            format!("{at}.cidr"),
-            &subnet.cidr,
-            is_cidr(&subnet.cidr),
-            way_out,
-        );
-        let servers = subnet.dns_nameservers.iter().enumerate();
-        let servers = servers.map(|(i, server)| (format!("{at}.dnsNameservers[{i}]"), server));
-        let pools = subnet.allocation_pools.iter().enumerate();
-        let pools = pools.flat_map(|(i, pool)| {
-            let pool_at = format!("{at}.allocationPools[{i}]");
-            [
-                (format!("{pool_at}.start"), &pool.start),
-                (format!("{pool_at}.end"), &pool.end),
-            ]
-        });
-        for (field, text) in servers.chain(pools) {
-            let is_address = text.parse::<IpAddr>().is_ok();
-            check(
-                field,
-                text,
-                is_address,
-                "write an address, such as 10.6.0.10",
-            );
+        let cidr = format!("spec.managedSubnets[{n}].cidr");
+        let mut before = subnets[..n].iter();
+        if before.any(|before| is_ipv6(before) == is_ipv6(subnet)) {
+            found.push(Violation {
+                field: cidr,
+                value: Some(json!(subnet.cidr)),
+                problem: "is of the same IP version as the subnet before it".into(),
+                way_out: "keep one subnet of each IP version".into(),
+            });
+        } else if !is_cidr(&subnet.cidr) {
+            let way_out = "write an address and a prefix length, such as 10.6.0.0/24";
+            found.push(unreadable(cidr, &subnet.cidr, way_out));
         }
+        let wrong = single_addresses(n, subnet);
+        let wrong = wrong.filter(|(_, text)| text.parse::<IpAddr>().is_err());
+        found.extend(
+            wrong.map(|(field, text)| {
+                unreadable(field, text, "write an address, such as 10.6.0.10")
+            }),
+        );
     }
     found
+}
+
+fn unreadable(field: String, text: &str, way_out: &str) -> Violation {
+    Violation {
+        field,
+        value: Some(json!(text)),
+        problem: "cannot be parsed".into(),
+        way_out: way_out.into(),
+    }
+}
+
+/// Name servers and ends of pools of the `n`th subnet, with the names of their fields.
+fn single_addresses(n: usize, subnet: &SubnetSpec) -> impl Iterator<Item = (String, &String)> {
+    let at = format!("spec.managedSubnets[{n}]");
+    let field = |list: &str, i| format!("{at}.{list}[{i}]");
+    let servers = subnet.dns_nameservers.iter().enumerate();
+    let servers = servers.map(|(i, server)| (field("dnsNameservers", i), server));
+    let pools = subnet.allocation_pools.iter().enumerate();
+    let pools = pools.flat_map(|(i, pool)| {
+        let pool_at = field("allocationPools", i);
+        [
+            (format!("{pool_at}.start"), &pool.start),
+            (format!("{pool_at}.end"), &pool.end),
+        ]
+    });
+    servers.chain(pools).collect::<Vec<_>>().into_iter()
+}
+
+fn is_ipv6(subnet: &SubnetSpec) -> bool {
+    subnet.cidr.contains(':')
 }
 
 fn is_cidr(text: &str) -> bool {
@@ -195,15 +210,15 @@ fn allowed(old: &OpenStackCluster, new: &OpenStackClusterSpec) -> OpenStackClust
     spec
 }
 
-/// Name servers may change, and a subnet of the other IP version may join.
+/// Name servers may change, and an IPv6 subnet may join: Neutron gives its addresses to the ports
+/// that there are.
 fn managed_subnets(subnets: &mut Vec<SubnetSpec>, new: &[SubnetSpec]) {
     for (subnet, new) in subnets.iter_mut().zip(new) {
         subnet.dns_nameservers.clone_from(&new.dns_nameservers);
     }
-    let ipv6 = |subnet: &SubnetSpec| subnet.cidr.contains(':');
     if let ([only], [_, added]) = (subnets.as_slice(), new)
-        && !ipv6(only)
-        && ipv6(added)
+        && !is_ipv6(only)
+        && is_ipv6(added)
     {
         subnets.push(added.clone());
     }

@@ -1,7 +1,7 @@
-//! OpenStackServer: immutable but for the credentials.
+//! OpenStackServer: immutable but for the credentials and the address pairs of its ports.
 //!
-//! Beyond CAPO: `identityRef` can change, as it can in clusters and machines. CAPO refuses it, so
-//! that credentials in another Secret never reach the servers that exist.
+//! Beyond CAPO: both can change, as they can in the machines that servers are made from. CAPO
+//! refuses it, so that credentials in another Secret never reach the servers that exist.
 
 use super::{Rules, Violation, change, machine};
 use crate::openstack::v1alpha1::OpenStackServer;
@@ -19,6 +19,7 @@ impl Rules for OpenStackServer {
     fn on_update(&self, old: &Self) -> Vec<Violation> {
         let mut allowed = old.spec.clone();
         allowed.identity_ref = self.spec.identity_ref.clone();
+        change::allow_address_pairs(&mut allowed.ports, &self.spec.ports);
         change::refused(
             "spec",
             &allowed,
