@@ -130,7 +130,8 @@ impl Part for Agent {
     }
 
     fn prepare(&self, lab: &Lab) -> Result<()> {
-        image::rootfs(lab).map(drop)
+        image::rootfs(lab)?;
+        played::prepare(lab)
     }
 
     fn up(&self, lab: &Lab) -> Result<()> {

@@ -101,9 +101,12 @@ fn program(pod: &Value) -> Option<Program> {
     Some(Program { name, arguments })
 }
 
+/// Go module with the stages of kwok's Nodes and Pods.
+pub const KWOK: &str = "sigs.k8s.io/kwok";
+
 /// The kubelet of all played machines. Several in one cluster share the Nodes by their leases.
 pub fn kwok(played: &Played<'_>) -> Result<Program> {
-    let stages = tools::module_dir(played.lab, "sigs.k8s.io/kwok")?.join("kustomize/stage");
+    let stages = tools::module_dir(played.lab, KWOK)?.join("kustomize/stage");
     let files = [
         "node/fast/node-initialize.yaml",
         "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",

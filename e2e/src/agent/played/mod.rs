@@ -28,7 +28,17 @@ use super::{
     user_data::{self, Bootstrap, UserData},
     world::Machine,
 };
-use crate::{lab::Lab, netns, process::wait_for};
+use crate::{lab::Lab, netns, process::wait_for, tools};
+
+/// What is built for them: kubeadm writes how to run the next four.
+const PROGRAMS: [&str; 6] = [
+    "kubeadm",
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kwok",
+];
 
 /// What a played machine is, while it is made.
 struct Played<'a> {
@@ -39,6 +49,14 @@ struct Played<'a> {
     root: PathBuf,
     netns: String,
     address: Ipv4Addr,
+}
+
+/// Builds and downloads what played machines run, while there is a network: where they run there is none.
+pub fn prepare(lab: &Lab) -> Result<()> {
+    for name in PROGRAMS {
+        tools::bin(lab, name)?;
+    }
+    tools::module_dir(lab, kubeadm::KWOK).map(drop)
 }
 
 /// Powers a machine on: its programs start, and its Node is there. What runs already stays.
