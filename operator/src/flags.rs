@@ -1,6 +1,6 @@
 //! The flags and the environment of the operator. `--help` is their reference.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,13 +23,16 @@ pub struct Flags {
     /// Kubeconfig of the management cluster [default: that of the Pod, or $KUBECONFIG]
     #[arg(long, value_name = "FILE", help_heading = "Kubernetes")]
     pub kubeconfig: Option<PathBuf>,
-    /// Handle only objects of this namespace [default: all]
+    /// Handle only objects of this namespace [default: all]. Credentials and what a cluster identity
+    /// refers to may be elsewhere
     #[arg(long, value_name = "NAME", help_heading = "Kubernetes")]
     pub namespace: Option<String>,
-    /// Handle only objects whose label cluster.x-k8s.io/watch-filter has this value [default: all]
+    /// Handle only objects whose label cluster.x-k8s.io/watch-filter has this value [default: all].
+    /// Two processes with different values need a Lease each
     #[arg(long, value_name = "VALUE", help_heading = "Kubernetes")]
     pub watch_filter: Option<String>,
-    /// Reconciles at a time, for each kind
+    /// Reconciles at a time, for each kind and each set of credentials; 0 is no limit. A cloud that
+    /// answers slowly holds up only what uses its credentials
     #[arg(
         long,
         value_name = "N",
@@ -38,10 +41,10 @@ pub struct Flags {
     )]
     pub concurrency: u16,
 
-    /// Wait for the Lease before working
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, help_heading = "Leader election")]
+    /// Wait for the Lease before working; --leader-elect=false for a single process outside a cluster
+    #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set, help_heading = "Leader election")]
     pub leader_elect: bool,
-    /// Name of the Lease
+    /// Name of the Lease, which is renewed every 10 s and free 15 s after its holder is gone
     #[arg(
         long,
         value_name = "NAME",
@@ -68,19 +71,21 @@ pub struct Flags {
     )]
     pub lease_identity: String,
 
-    /// Address of /healthz and /readyz; /readyz says what is awaited
+    /// Address of /healthz and /readyz; /readyz says what is awaited. `:9440` is every address
     #[arg(
         long,
         value_name = "ADDRESS",
         default_value = "0.0.0.0:9440",
+        value_parser = address,
         help_heading = "Servers"
     )]
     pub health_addr: SocketAddr,
-    /// Address of /metrics
+    /// Address of /metrics, in plain HTTP
     #[arg(
         long,
         value_name = "ADDRESS",
         default_value = "0.0.0.0:8080",
+        value_parser = address,
         help_heading = "Servers"
     )]
     pub metrics_addr: SocketAddr,
@@ -138,6 +143,17 @@ pub struct Flags {
         help_heading = "Logs"
     )]
     pub log_level: String,
+}
+
+/// `address:port`, or `:port` for every address.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let any = || {
+        let port = text.strip_prefix(':')?.parse().ok()?;
+        Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
+    };
+    (text.parse().ok().or_else(any)).ok_or_else(|| {
+        "it must be an address and a port, such as 127.0.0.1:9440 or :9440".to_owned()
+    })
 }
 
 /// Flags about the way from the management cluster to the APIs of workload clusters.
@@ -270,6 +286,22 @@ mod tests {
     #[test]
     fn the_flags_are_consistent() {
         Flags::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_are_written_as_others_write_them() {
+        let parse = |args: &[&str]| Flags::try_parse_from([&["capstan-operator"], args].concat());
+        let flags = parse(&["--leader-elect", "--health-addr=:9440"]).expect("understood");
+        assert!(flags.leader_elect);
+        assert_eq!(flags.health_addr.to_string(), "0.0.0.0:9440");
+        let flags = parse(&["--leader-elect=false", "--metrics-addr=[::1]:1"]).expect("understood");
+        assert!(!flags.leader_elect);
+        assert_eq!(flags.metrics_addr.port(), 1);
+        let refused = parse(&["--health-addr=9440"])
+            .err()
+            .expect("refused")
+            .to_string();
+        assert!(refused.contains(":9440"), "{refused}");
     }
 
     #[test]
