@@ -20,6 +20,9 @@ use cloud::{
 
 mod balancer;
 mod network;
+pub mod probes;
+pub mod transcript;
+mod wire;
 
 const DEADLINE: Duration = Duration::from_secs(120);
 const KEY: &str = "contract";

@@ -18,3 +18,15 @@ async fn the_simulator_keeps_the_contract() -> Result<()> {
     assert!(left.is_empty(), "{left}");
     Ok(())
 }
+
+#[tokio::test]
+async fn every_request_is_answered_as_expected() -> Result<()> {
+    let cloud = Simulator::start(Options::default()).await?;
+    let yaml = cloud.clouds_yaml();
+    let [tenant, admin] =
+        ["tenant", "admin"].map(|name| Credentials::parse(yaml.as_bytes(), name, None, None));
+    contract::probes::run(&tenant?, Some(&admin?)).await?;
+    let left = cloud.audit();
+    assert!(left.is_empty(), "{left}");
+    Ok(())
+}

@@ -39,6 +39,8 @@ impl Caller {
 #[derive(Debug)]
 struct Token {
     caller: Caller,
+    /// The application credential that it was given for.
+    credential: String,
     expires: Timestamp,
 }
 
@@ -99,14 +101,25 @@ impl World {
             "links": [{"rel": "self", "href": href}]}})
     }
 
-    fn login(&mut self, body: &Value) -> Answer {
-        let auth = inner(body, "auth")?;
+    fn login(&mut self, body_of_login: &Value) -> Answer {
+        let auth = inner(body_of_login, "auth")?;
         let caller = self.authenticate(auth)?;
         let value = format!("gAAAA{}", self.new_id().replace('-', ""));
         let expires = self.now.saturating_add(self.identity.token_life);
         let expires = expires.unwrap_or(Timestamp::MAX);
         let body = self.token_body(&caller, expires);
-        let token = Token { caller, expires };
+        let identity = &body_of_login["auth"]["identity"];
+        let by_credential = identity["methods"][0] == "application_credential";
+        let credential = self.credential(&identity["application_credential"]);
+        let credential = credential
+            .filter(|_| by_credential)
+            .map(id)
+            .unwrap_or_default();
+        let token = Token {
+            caller,
+            credential,
+            expires,
+        };
         self.identity.tokens.insert(value.clone(), token);
         let mut reply = Reply::new(201, body);
         reply.headers.push(("X-Subject-Token".to_owned(), value));
@@ -125,15 +138,7 @@ impl World {
                 (id(user), self.scope(auth, text(user, "project_id")))
             }
             "application_credential" => {
-                let user = self.user(&given["user"]).map(id);
-                let is_meant = |credential: &&Value| match given["id"].as_str() {
-                    Some(wanted) => text(credential, "id") == wanted,
-                    None => {
-                        credential["name"] == given["name"]
-                            && user.as_deref() == credential["user_id"].as_str()
-                    }
-                };
-                let found = self.identity.credentials.iter().find(is_meant);
+                let found = self.credential(given);
                 let right = found.filter(|credential| credential["secret"] == given["secret"]);
                 let credential = right.ok_or_else(Refusal::unauthorized)?;
                 let project = text(credential, "project_id");
@@ -162,6 +167,16 @@ impl World {
             user_id,
             is_admin,
         })
+    }
+
+    /// The application credential that a login names.
+    fn credential(&self, given: &Value) -> Option<&Value> {
+        let user = self.user(&given["user"]).map(id);
+        let is_meant = |row: &&Value| match given["id"].as_str() {
+            Some(wanted) => text(row, "id") == wanted,
+            None => row["name"] == given["name"] && user.as_deref() == row["user_id"].as_str(),
+        };
+        self.identity.credentials.iter().find(is_meant)
     }
 
     fn user(&self, given: &Value) -> Option<&Value> {
@@ -264,10 +279,11 @@ impl World {
                 Ok(Reply::new(201, json!({"application_credential": made})))
             }
             (&Method::DELETE, [id]) => {
-                let known = &mut self.identity.credentials;
-                let at = known.iter().position(|found| text(found, "id") == *id);
-                let missing = || Refusal::not_found("Could not find application credential.");
-                known.remove(at.ok_or_else(missing)?);
+                let known = &self.identity.credentials;
+                if !known.iter().any(|found| text(found, "id") == *id) {
+                    return Err(Refusal::not_found("Could not find application credential."));
+                }
+                self.remove_application_credential(id);
                 Reply::empty(204)
             }
             _ => Err(Refusal::no_route(request)),
@@ -338,8 +354,11 @@ impl World {
         id
     }
 
-    /// Takes an application credential away, and its tokens stay as in Keystone until they end.
+    /// Takes an application credential away, and its tokens with it.
     pub fn remove_application_credential(&mut self, id: &str) {
+        self.identity
+            .tokens
+            .retain(|_, token| token.credential != id);
         self.identity
             .credentials
             .retain(|row| text(row, "id") != id);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::request::{Refusal, Request};
@@ -59,10 +60,15 @@ impl World {
         project: &str,
         key: &str,
     ) -> Answer {
-        if request.method == axum::http::Method::PUT {
-            if !caller.is_admin {
-                return Err(Refusal::forbidden("Policy doesn't allow this."));
-            }
+        let changes = request.method != Method::GET;
+        if changes && !caller.is_admin {
+            return Err(Refusal::forbidden("Policy doesn't allow this."));
+        }
+        if request.method == Method::DELETE {
+            self.quotas.retain(|(owner, _), _| owner != project);
+            return Reply::empty(204);
+        }
+        if changes {
             let given = inner(&request.body, key)?.as_object().cloned();
             for (name, limit) in given.into_iter().flatten() {
                 let limit = limit.as_i64().unwrap_or(-1);

@@ -30,7 +30,8 @@ pub struct Seed {
     pub volume_types: Vec<String>,
     /// Name and CIDR of the external network; `None` for a cloud without one.
     pub external_network: Option<(String, String)>,
-    /// Aliases of Neutron's extensions.
+    /// Aliases of Neutron's extensions. Not among the default ones, as in the lab: `port-trusted-vif`,
+    /// `uplink-status-propagation`, whose attributes are then refused.
     pub extensions: Vec<String>,
     /// Octavia's providers, the default one first.
     pub providers: Vec<String>,
@@ -78,9 +79,7 @@ impl Default for Seed {
                 "net-mtu-writable",
                 "binding",
                 "availability_zone",
-                "uplink-status-propagation",
                 "filter-validation",
-                "port-trusted-vif",
             ]),
             providers: own(&["amphora", "octavia", "ovn"]),
             balancer_flavors: Vec::new(),

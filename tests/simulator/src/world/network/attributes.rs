@@ -313,8 +313,12 @@ pub(crate) fn check_create(
                 .iter()
                 .any(|known| known.trim_start_matches('!') == field)
         };
-        let is_trust = field == "trusted" && resource == Resource::Ports;
-        (common || own()) && (!is_trust || has("port-trusted-vif"))
+        let extension = match field {
+            "trusted" => "port-trusted-vif",
+            "propagate_uplink_status" => "uplink-status-propagation",
+            _ => "",
+        };
+        (common || own()) && (extension.is_empty() || has(extension))
     };
     unrecognized(body, allowed)
 }

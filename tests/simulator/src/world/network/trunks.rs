@@ -13,6 +13,11 @@ impl World {
         let port_id = text(&row, "port_id").to_owned();
         self.owned_network_row(caller, Resource::Ports, &port_id)?;
         self.check_free(&port_id)?;
+        let parent = self.row(Resource::Ports, &port_id);
+        if parent.is_some_and(|port| !text(port, "device_id").is_empty()) {
+            let message = format!("Port {port_id} is in use by another device.");
+            return Err(Refusal::new(409, "ParentPortInUse", message));
+        }
         for sub in list(&row, "sub_ports") {
             self.owned_network_row(caller, Resource::Ports, text(sub, "port_id"))?;
             self.check_free(text(sub, "port_id"))?;
@@ -21,6 +26,7 @@ impl World {
         let id = text(&row, "id").to_owned();
         self.table_mut(Resource::Trunks).insert(row);
         self.mark_subports(&id, &subs);
+        self.show_trunk(&id);
         Ok(())
     }
 
@@ -99,8 +105,26 @@ impl World {
         if let Some(row) = self.row_mut(Resource::Trunks, id) {
             row["sub_ports"] = json!(subs);
         }
+        self.show_trunk(id);
         let row = self.network_view_of(Resource::Trunks, id);
         Reply::ok(row)
+    }
+
+    /// The parent of a trunk says so (extension `trunk-details`).
+    fn show_trunk(&mut self, id: &str) {
+        let row = self.row(Resource::Trunks, id).cloned().unwrap_or_default();
+        let subs = list(&row, "sub_ports").map(|sub| {
+            let port = self.row(Resource::Ports, text(sub, "port_id"));
+            let mut sub = sub.clone();
+            sub["mac_address"] = port
+                .map(|port| port["mac_address"].clone())
+                .unwrap_or_default();
+            sub
+        });
+        let details = json!({"trunk_id": id, "sub_ports": subs.collect::<Vec<_>>()});
+        if let Some(port) = self.row_mut(Resource::Ports, text(&row, "port_id")) {
+            port["trunk_details"] = details;
+        }
     }
 
     fn free_subport(&mut self, port: &str) {
@@ -125,8 +149,13 @@ impl World {
         let subs: Vec<String> = list(row, "sub_ports")
             .map(|sub| text(sub, "port_id").to_owned())
             .collect();
+        let parent = text(row, "port_id").to_owned();
         for sub in subs {
             self.free_subport(&sub);
+        }
+        let port = self.row_mut(Resource::Ports, &parent);
+        if let Some(fields) = port.and_then(Value::as_object_mut) {
+            fields.remove("trunk_details");
         }
         self.table_mut(Resource::Trunks).remove(id);
         Ok(())

@@ -1,0 +1,218 @@
+//! Requests of which the status and every field of the answer count.
+
+mod balancer;
+mod compute;
+mod identity;
+mod network;
+mod quotas;
+mod trunks;
+mod volume;
+
+use anyhow::{Context, Result};
+use cloud::Credentials;
+use serde_json::{Value, json};
+
+use crate::transcript::Transcript;
+use crate::wire::{COMPUTE, IMAGE, NETWORK, Wire, text};
+
+/// An id that nothing has.
+const NOTHING: &str = "00000000-0000-4000-a000-000000000000";
+
+/// A tenant, perhaps an administrator, and the name of all that is made.
+pub(crate) struct Probes {
+    wire: Wire,
+    admin: Option<Wire>,
+    name: String,
+}
+
+/// What servers and load balancers are put on.
+struct Place {
+    network: String,
+    subnet: String,
+    router: String,
+    external: String,
+}
+
+/// Sends all requests. With an administrator quotas are tried too.
+///
+/// # Errors
+/// The first answer with another status than expected. What was made then stays.
+pub async fn run(tenant: &Credentials, admin: Option<&Credentials>) -> Result<Transcript> {
+    let admin = match admin {
+        Some(credentials) => Some(Wire::login(credentials).await?),
+        None => None,
+    };
+    let mut probes = Probes {
+        wire: Wire::login(tenant).await?,
+        admin,
+        name: format!("capstan-probe-{}", std::process::id()),
+    };
+    probes.identity().await?;
+    probes.images().await?;
+    let place = probes.place().await?;
+    probes.network(&place).await?;
+    probes.trunks(&place).await?;
+    probes.compute(&place).await?;
+    probes.volumes().await?;
+    probes.balancer(&place).await?;
+    probes.quotas(&place).await?;
+    probes.leave(&place).await?;
+    Ok(probes.wire.transcript)
+}
+
+impl Probes {
+    async fn images(&mut self) -> Result<()> {
+        let wire = &mut self.wire;
+        wire.get("images", IMAGE, "/images").await?.is(200)?;
+        wire.get(
+            "images of no such name",
+            IMAGE,
+            "/images?name=no-such-image",
+        )
+        .await?
+        .is(200)?;
+        wire.get("images of no such tag", IMAGE, "/images?tag=no-such-tag")
+            .await?
+            .is(200)?;
+        let image = self.image().await?;
+        let wire = &mut self.wire;
+        wire.get("an image", IMAGE, &format!("/images/{image}"))
+            .await?
+            .is(200)?;
+        wire.get("no such image", IMAGE, &format!("/images/{NOTHING}"))
+            .await?
+            .is(404)?;
+        Ok(())
+    }
+
+    async fn image(&self) -> Result<String> {
+        let images = self
+            .wire
+            .ask(reqwest::Method::GET, IMAGE, "/images", &Value::Null)
+            .await?
+            .body;
+        Ok(text(
+            images["images"]
+                .as_array()
+                .and_then(|images| images.first())
+                .context("no image")?,
+            "id",
+        ))
+    }
+
+    /// The flavor with the least memory that has a disk.
+    async fn flavor(&self) -> Result<String> {
+        let flavors = self
+            .wire
+            .ask(
+                reqwest::Method::GET,
+                COMPUTE,
+                "/flavors/detail",
+                &Value::Null,
+            )
+            .await?
+            .body;
+        let flavors = flavors["flavors"].as_array().into_iter().flatten();
+        let fitting = flavors.filter(|flavor| flavor["disk"] != 0);
+        let flavor = fitting
+            .min_by_key(|flavor| flavor["ram"].as_i64())
+            .context("no flavor with a disk")?;
+        Ok(text(flavor, "id"))
+    }
+
+    async fn place(&mut self) -> Result<Place> {
+        let name = self.name.clone();
+        let wire = &mut self.wire;
+        let external = wire
+            .get(
+                "external networks",
+                NETWORK,
+                "/networks?router:external=true",
+            )
+            .await?
+            .is(200)?;
+        let external = text(
+            external["networks"]
+                .as_array()
+                .and_then(|found| found.first())
+                .context("no external network")?,
+            "id",
+        );
+        let network = json!({"name": name, "description": "d", "admin_state_up": true});
+        let network = wire
+            .make("a network", NETWORK, "/networks", "network", network)
+            .await?;
+        let subnet = json!({"name": name, "network_id": network, "ip_version": 4, "cidr": "10.8.0.0/24",
+            "dns_nameservers": ["10.0.0.1"]});
+        let subnet = wire
+            .make("a subnet", NETWORK, "/subnets", "subnet", subnet)
+            .await?;
+        let router = json!({"name": name, "external_gateway_info": {"network_id": external}});
+        let router = wire
+            .make(
+                "a router with a gateway",
+                NETWORK,
+                "/routers",
+                "router",
+                router,
+            )
+            .await?;
+        let path = format!("/routers/{router}/add_router_interface");
+        wire.put("an interface", NETWORK, &path, json!({"subnet_id": subnet}))
+            .await?
+            .is(200)?;
+        Ok(Place {
+            network,
+            subnet,
+            router,
+            external,
+        })
+    }
+
+    async fn leave(&mut self, place: &Place) -> Result<()> {
+        let wire = &mut self.wire;
+        let (router, subnet) = (
+            format!("/routers/{}", place.router),
+            json!({"subnet_id": place.subnet}),
+        );
+        wire.delete("a router with an interface", NETWORK, &router)
+            .await?
+            .is(409)?;
+        let unplug = format!("{router}/remove_router_interface");
+        wire.put("unplugging", NETWORK, &unplug, subnet.clone())
+            .await?
+            .is(200)?;
+        wire.put("unplugging what is not plugged", NETWORK, &unplug, subnet)
+            .await?
+            .is(404)?;
+        wire.delete("a router", NETWORK, &router).await?.is(204)?;
+        wire.delete("a router that is gone", NETWORK, &router)
+            .await?
+            .is(404)?;
+        wire.delete("a subnet", NETWORK, &format!("/subnets/{}", place.subnet))
+            .await?
+            .is(204)?;
+        wire.delete(
+            "a subnet that is gone",
+            NETWORK,
+            &format!("/subnets/{}", place.subnet),
+        )
+        .await?
+        .is(404)?;
+        wire.delete(
+            "a network",
+            NETWORK,
+            &format!("/networks/{}", place.network),
+        )
+        .await?
+        .is(204)?;
+        wire.delete(
+            "a network that is gone",
+            NETWORK,
+            &format!("/networks/{}", place.network),
+        )
+        .await?
+        .is(404)?;
+        Ok(())
+    }
+}
