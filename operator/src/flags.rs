@@ -11,6 +11,18 @@ use registry::folder::Folder;
 use registry::oci::{Oci, Settings};
 use runtime::logs;
 
+const EXAMPLES: &str = "\
+Examples:
+  A try outside a cluster; the folder holds tls.crt and tls.key:
+    capstan-operator --kubeconfig=admin.conf --leader-elect=false --log-format=human \\
+      --webhook-cert-dir=certs --hook-cert-dir=certs --release-dir=releases
+  Beside another one, for the objects that are labelled so:
+    capstan-operator --watch-filter=blue --lease-name=capstan-blue
+  Every request to a cloud, and why an object is tried again:
+    capstan-operator --log-level=info,cloud=debug,runtime=debug
+
+What became of the flags of Cluster API Provider OpenStack is in docs/provider.md.";
+
 /// The operator of Capstan: Cluster API's infrastructure provider for OpenStack, and cluster
 /// stacks.
 ///
@@ -18,7 +30,7 @@ use runtime::logs;
 /// others with the same --lease-name stand by. It is asked to stop by SIGTERM or SIGINT, and
 /// finishes what it is doing.
 #[derive(Parser)]
-#[command(name = "capstan-operator", version)]
+#[command(name = "capstan-operator", version, after_help = EXAMPLES)]
 pub struct Flags {
     /// Kubeconfig of the management cluster [default: that of the Pod, or $KUBECONFIG]
     #[arg(long, value_name = "FILE", help_heading = "Kubernetes")]

@@ -13,6 +13,7 @@
 //! | [`metrics`] | the registry, and what every controller counts |
 //! | [`lease`] | leader election |
 //! | [`admission`] | from the review of a validating webhook to its answer |
+//! | [`conversion`] | from the review of a conversion webhook to its answer |
 //! | [`serve`] | HTTP and TLS servers whose certificate is read anew when it changes |
 //! | [`logs`] | JSON or human logs |
 //! | [`versions`] | who has changed, without what |
@@ -22,6 +23,7 @@ pub mod apply;
 pub mod backoff;
 pub mod client;
 pub mod controller;
+pub mod conversion;
 pub mod events;
 pub mod finalizer;
 pub mod health;

@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use futures::{Stream, StreamExt, future};
 use kube::api::PartialObjectMeta;
 use kube::runtime::watcher::Event;
-use kube::runtime::{WatchStreamExt, metadata_watcher, watcher};
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
@@ -23,19 +23,20 @@ pub struct Version {
 
 /// All objects of `api` at first, then those that change. `fields` is a field selector, empty for
 /// all. A watch that is refused is tried again for ever, which costs nobody else anything.
-pub fn of<K>(api: Api<K>, fields: &str) -> impl Stream<Item = Version> + Send + 'static
+pub fn of<K>(
+    api: Api<PartialObjectMeta<K>>,
+    fields: &str,
+) -> impl Stream<Item = Version> + Send + 'static
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let config = watcher::Config::default().fields(fields);
-    metadata_watcher(api, config)
-        .default_backoff()
-        .filter_map(|event| {
-            if let Err(error) = &event {
-                tracing::warn!(kind = %K::kind(&()), %error, "watch failed, trying again");
-            }
-            future::ready(event.ok().and_then(changed))
-        })
+    watcher(api, config).default_backoff().filter_map(|event| {
+        if let Err(error) = &event {
+            tracing::warn!(kind = %K::kind(&()), %error, "watch failed, trying again");
+        }
+        future::ready(event.ok().and_then(changed))
+    })
 }
 
 fn changed<K: Resource<DynamicType = ()>>(event: Event<PartialObjectMeta<K>>) -> Option<Version> {

@@ -12,6 +12,7 @@ use futures::channel::mpsc::{UnboundedSender, unbounded};
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::Api;
+use kube::api::PartialObjectMeta;
 use runtime::controller::{Cached, Object};
 use runtime::{Key, Kit, versions};
 
@@ -110,7 +111,7 @@ impl Changes {
     pub async fn watch(&self, kit: &Kit) {
         let client = || kit.client.clone();
         let secrets = match &kit.namespace {
-            Some(namespace) => Api::<Secret>::namespaced(client(), namespace),
+            Some(namespace) => Api::<PartialObjectMeta<Secret>>::namespaced(client(), namespace),
             None => Api::all(client()),
         };
         let types = NO_CREDENTIALS.map(|type_| format!("type!={type_}"));
@@ -118,12 +119,12 @@ impl Changes {
             source: Source::Secret(seen.key),
             version: seen.version,
         });
-        let identities = Api::<OpenStackClusterIdentity>::all(client());
+        let identities = Api::<PartialObjectMeta<OpenStackClusterIdentity>>::all(client());
         let identities = versions::of(identities, "").map(|seen| Seen {
             source: Source::ClusterIdentity(seen.key.name),
             version: seen.version,
         });
-        let namespaces = Api::<Namespace>::all(client());
+        let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client());
         let namespaces = versions::of(namespaces, "").map(|seen| Seen {
             source: Source::Namespace(seen.key.name),
             version: seen.version,

@@ -24,6 +24,7 @@ struct Inner {
     version: u64,
     objects: BTreeMap<String, ConfigMap>,
     watches: Vec<UnboundedSender<String>>,
+    selectors: Vec<Option<String>>,
 }
 
 impl Api {
@@ -49,6 +50,11 @@ impl Api {
         inner.tell("MODIFIED", &object);
     }
 
+    /// The label selectors of all lists and watches.
+    pub fn selectors(&self) -> Vec<Option<String>> {
+        self.0.lock().expect("lock").selectors.clone()
+    }
+
     pub fn delete(&self, name: &str) {
         let mut inner = self.0.lock().expect("lock");
         let object = inner.objects.remove(name).expect("it is there");
@@ -66,6 +72,7 @@ impl Inner {
 
 async fn answer(State(api): State<Api>, Query(query): Query<BTreeMap<String, String>>) -> Response {
     let mut inner = api.0.lock().expect("lock");
+    inner.selectors.push(query.get("labelSelector").cloned());
     if query.contains_key("watch") {
         let (sender, events) = unbounded();
         inner.watches.push(sender);

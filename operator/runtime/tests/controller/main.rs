@@ -97,12 +97,16 @@ struct Running {
 }
 
 fn run(api: &Api) -> Running {
+    run_with(api, None)
+}
+
+fn run_with(api: &Api, watch_filter: Option<&str>) -> Running {
     let (stop, shutdown) = watch::channel(false);
     let (seen, metrics) = (Arc::new(Seen::default()), Metrics::default());
     let kit = Kit {
         client: api.client(),
         namespace: None,
-        watch_filter: None,
+        watch_filter: watch_filter.map(str::to_owned),
         concurrency: CONCURRENCY,
         shutdown,
         health: Health::default(),
@@ -265,4 +269,15 @@ async fn objects_that_vanish_while_they_wait_leave_no_gap() {
         "capstan_reconciles_waiting{controller=\"test\"}",
     );
     assert_eq!(waiting.as_deref(), Some("0"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_objects_with_the_label_of_the_filter_are_asked_for() {
+    let api = Api::default();
+    api.put("a", "fast");
+    let test = run_with(&api, Some("mine"));
+    test.seen.until(|seen| !seen.times("a").is_empty()).await;
+    sleep(Duration::from_secs(1)).await;
+    let want = Some("cluster.x-k8s.io/watch-filter=mine".to_owned());
+    assert_eq!(api.selectors(), [want.clone(), want], "a list and a watch");
 }

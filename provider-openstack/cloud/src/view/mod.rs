@@ -39,7 +39,7 @@ use state::State;
 /// How often an expected kind is refreshed; less often when its list takes long.
 pub const FAST: Duration = Duration::from_secs(2);
 /// How often servers are refreshed while nobody expects them to change, so that a lost one is noticed
-/// within 30 s. Only changes are listed.
+/// within 30 s; up to a tenth more or less, at random. Only changes are listed.
 pub const SERVERS: Duration = Duration::from_secs(27);
 /// How often all else is refreshed while nobody expects it to change; up to a fifth more, at random.
 pub const SLOW: Duration = Duration::from_secs(600);

@@ -84,7 +84,7 @@ impl State {
             let breather = (fetched.took * BREATHER).min(LONGEST_BREATHER);
             self.fast(kind).max(breather)
         } else if kind == Kind::Servers {
-            SERVERS
+            SERVERS.mul_f64(fetched.jitter - 0.12)
         } else {
             SLOW.mul_f64(fetched.jitter)
         }
