@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::bastion;
 use super::resolve::Net;
 use super::seen::Seen;
 use super::want::{self, Want};
@@ -64,7 +65,7 @@ pub(super) fn plan(
     let users = &want.api.load_balancer.as_ref()?.allowed_cidrs;
     let (balancer, network) = (balancer?, network?);
     let by = enforcer(want, balancer, seen);
-    let mut own = own_addresses(network, router, seen);
+    let mut own = own_addresses(want, network, router, seen);
     if by == By::SecurityGroup {
         // OVN sends from here what a node sends to itself through the load balancer.
         own.extend(vips(balancer).map(|vip| vip.to_string()));
@@ -113,13 +114,17 @@ fn enforcer(want: &Want, balancer: &LoadBalancer, seen: &Seen) -> By {
 }
 
 /// The cluster's own addresses, and those of the management cluster if they are to be let in.
-fn own_addresses(network: &Net<'_>, router: Option<&Router>, seen: &Seen) -> Vec<String> {
-    let bastion = seen.status.bastion.iter();
-    let bastion = bastion.flat_map(|bastion| [&bastion.floating_ip, &bastion.ip]);
+fn own_addresses(
+    want: &Want,
+    network: &Net<'_>,
+    router: Option<&Router>,
+    seen: &Seen,
+) -> Vec<String> {
+    let bastion = bastion::addresses(want, seen);
     let router_ips = router.iter().flat_map(|router| &router.gateway_ips);
     let management = seen.management.cidrs.iter();
     let management = management.filter(|_| seen.management.let_in);
-    (bastion.flatten().cloned())
+    (bastion.into_iter())
         .chain(network.subnets.iter().map(|subnet| subnet.cidr.to_string()))
         .chain(router_ips.map(|ip| ip.ip_address.clone()))
         .chain(management.map(ToString::to_string))

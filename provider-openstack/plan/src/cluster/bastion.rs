@@ -24,7 +24,7 @@ use super::want::{Identity, Want};
 use crate::machine::object::Blueprint;
 use crate::names::Role;
 use crate::step::{Problem, Waiting};
-use crate::world::{Network, Port};
+use crate::world::{FloatingIp, Network, Port};
 
 /// A bastion that is wanted.
 #[derive(Clone, Debug, PartialEq)]
@@ -186,6 +186,26 @@ fn live(
         actions,
         waiting: None,
     })
+}
+
+/// Where connections of the bastion come from: its address, and its floating IP.
+pub(super) fn addresses(want: &Want, seen: &Seen) -> Vec<String> {
+    let object = seen.bastion.as_ref();
+    let object = object.filter(|object| is_ours(&want.identity, object));
+    let ports = object.map(|object| ports(object, seen)).unwrap_or_default();
+    let mut addresses: Vec<String> = ports.iter().filter_map(|port| address_of(port)).collect();
+    let leads_to_it = |ip: &&FloatingIp| {
+        let mut ports = ports.iter();
+        ports.any(|port| Some(&port.id) == ip.port_id.as_ref())
+    };
+    let ips = seen.floating_ips.iter().filter(leads_to_it);
+    addresses.extend(ips.map(|ip| ip.address.clone()));
+    // One that is made anew will have the floating IP of the one before.
+    let known = seen.status.bastion.as_ref();
+    let known = known.and_then(|bastion| bastion.floating_ip.clone());
+    let anew = want.bastion.is_some() && addresses.is_empty();
+    addresses.extend(known.filter(|_| anew));
+    addresses
 }
 
 /// The first address, IPv4 before IPv6.

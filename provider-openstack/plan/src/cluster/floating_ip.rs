@@ -4,6 +4,7 @@
 //! creation was lost, and so that deletion knows it from one that the user gave.
 
 use super::action::{Action, NewFloatingIp};
+use super::bastion;
 use super::network::set_tags;
 use super::part::Part;
 use super::seen::Seen;
@@ -94,11 +95,7 @@ fn find<'a>(
         return seen.floating_ips.iter().find(|ip| ip.address == address);
     }
     // A bastion's floating IP is described like ours.
-    let bastion = seen
-        .status
-        .bastion
-        .as_ref()
-        .and_then(|bastion| bastion.floating_ip.as_deref());
+    let bastion = bastion::addresses(want, seen);
     let fits = |ip: &FloatingIp| match (target, ip.port_id.as_deref()) {
         (
             Target::Port {
@@ -112,7 +109,7 @@ fn find<'a>(
     let candidates = seen
         .floating_ips
         .iter()
-        .filter(|ip| Some(ip.address.as_str()) != bastion && fits(ip));
+        .filter(|ip| !bastion.contains(&ip.address) && fits(ip));
     // The one in use first, and always the same of several.
     candidates.min_by_key(|ip| (ip.port_id.is_none(), &ip.id))
 }

@@ -23,13 +23,7 @@ pub(super) struct Vip<'a> {
 pub(super) fn choose<'a>(cx: &Context<'a, '_>) -> Result<Vip<'a>, Problem> {
     let (network, subnets) = candidates(cx)?;
     let api = &cx.want.api;
-    let of_endpoint = || {
-        cx.seen
-            .endpoint_address
-            .clone()
-            .filter(|_| !api.floating_ip)
-    };
-    let address = api.fixed_ip.clone().or_else(of_endpoint);
+    let address = address(cx);
     let parsed: Option<IpAddr> = address.as_ref().and_then(|address| address.parse().ok());
     let fits = |subnet: &&&Subnet| !api.floating_ip || subnet.cidr.addr().is_ipv4();
     let holds = |subnet: &&&Subnet| parsed.is_some_and(|address| subnet.cidr.contains(&address));
@@ -54,6 +48,17 @@ pub(super) fn choose<'a>(cx: &Context<'a, '_>) -> Result<Vip<'a>, Problem> {
             .and_then(other_family)
             .filter(|_| takes_additional(cx)),
     })
+}
+
+/// Without a floating IP the VIP is the endpoint, which a load balancer that is made anew keeps.
+fn address(cx: &Context<'_, '_>) -> Option<String> {
+    let api = &cx.want.api;
+    let published = cx.seen.status.api_server_managed_load_balancer.as_ref();
+    let published = published.map(|balancer| balancer.internal_ip.clone());
+    let published = published.filter(|address| !address.is_empty());
+    let of_endpoint = published.or_else(|| cx.seen.endpoint_address.clone());
+    let of_endpoint = of_endpoint.filter(|_| !api.floating_ip);
+    api.fixed_ip.clone().or(of_endpoint)
 }
 
 /// The load balancer's network, or else the cluster's, and the subnets that count, best first.

@@ -1,6 +1,5 @@
 //! Who may connect to the API: `allowedCIDRs` on every load balancer.
 
-use crds::openstack::v1beta2::BastionStatus;
 use jiff::Timestamp;
 use plan::cluster::{Decision, plan};
 use plan::conditions::is_true;
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::balancing::{balanced, dual_cloud, settle};
 use super::cloud::Cloud;
-use super::shapes::{cloud, want};
+use super::shapes::{bastion_spec, cloud, want};
 
 const GROUP: &str = "k8s-cluster-default-demo-secgroup-controlplane";
 
@@ -192,28 +191,31 @@ fn lists_hold_the_families_that_the_load_balancer_has() {
 #[test]
 fn a_bastion_is_let_in() {
     let mut cloud = cloud();
-    let spec = restricted("amphora", json!(["192.0.2.0/24"]), true);
+    let mut spec = restricted("amphora", json!(["192.0.2.0/24"]), true);
     settle(&spec, &mut cloud);
-    cloud.holds.status.bastion = Some(BastionStatus {
-        ip: Some("10.6.0.5".into()),
-        floating_ip: Some("203.0.113.5".into()),
-        ..BastionStatus::default()
-    });
-    for _ in 0..3 {
-        if let Step::Do(actions) =
-            plan(&want(spec.clone()), &cloud.holds, Timestamp::UNIX_EPOCH).step
-        {
-            actions
-                .iter()
-                .for_each(|action| cloud.apply(action).expect("accepted"));
-        }
-        cloud.tick();
-    }
-    let have = of_listeners(&cloud);
+    let of_bastion = |cloud: &Cloud| -> Vec<String> {
+        let bastion = cloud.holds.status.bastion.iter();
+        let addresses =
+            bastion.flat_map(|bastion| [bastion.ip.clone(), bastion.floating_ip.clone()]);
+        addresses.flatten().map(|ip| format!("{ip}/32")).collect()
+    };
+    spec["bastion"] = bastion_spec();
+    settle(&spec, &mut cloud);
+    let (addresses, have) = (of_bastion(&cloud), of_listeners(&cloud).join(" "));
+    assert_eq!(addresses.len(), 2);
     assert!(
-        have.contains(&"10.6.0.5/32") && have.contains(&"203.0.113.5/32"),
-        "{have:?}"
+        addresses.iter().all(|address| have.contains(address)),
+        "{have}"
     );
+    // It has to be gone to be shut out.
+    spec["bastion"]["enabled"] = json!(false);
+    settle(&spec, &mut cloud);
+    let have = of_listeners(&cloud).join(" ");
+    assert!(
+        !addresses.iter().any(|address| have.contains(address)),
+        "{have}"
+    );
+    assert_eq!(of_bastion(&cloud), [""; 0]);
 }
 
 #[test]

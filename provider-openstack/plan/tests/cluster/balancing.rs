@@ -172,6 +172,37 @@ fn the_address_of_an_endpoint_without_floating_ip_is_the_load_balancer_s() {
 }
 
 #[test]
+fn a_load_balancer_that_is_made_anew_keeps_the_endpoint() {
+    for floating in [true, false] {
+        let mut cloud = cloud();
+        let spec = balanced(json!({}), json!({"enableFloatingIP": floating}));
+        let endpoint = settle(&spec, &mut cloud).status.endpoint;
+        let id = |cloud: &Cloud| cloud.holds.load_balancers.last().map(|lb| lb.id.clone());
+        let before = id(&cloud);
+        cloud
+            .holds
+            .load_balancers
+            .retain(|balancer| balancer.id == "lb-other");
+        cloud.holds.listeners.clear();
+        cloud.holds.pools.clear();
+        cloud.holds.monitors.clear();
+        cloud
+            .holds
+            .ports
+            .retain(|port| port.device_owner != "Octavia");
+        cloud
+            .holds
+            .floating_ips
+            .iter_mut()
+            .for_each(|ip| ip.port_id = None);
+        // Somebody took the address that Octavia would choose.
+        cloud.vip_offset = 1;
+        assert_eq!(settle(&spec, &mut cloud).status.endpoint, endpoint);
+        assert_ne!(id(&cloud), before);
+    }
+}
+
+#[test]
 fn every_port_gets_listener_pool_and_monitor() {
     for (provider, port) in [("amphora", 6443), ("ovn", 8443)] {
         let mut cloud = cloud();

@@ -1,5 +1,7 @@
 //! A small cloud in memory, which refuses what Neutron and Octavia refuse.
 
+use std::collections::BTreeSet;
+
 use plan::cluster::{Action, NewFloatingIp, NewNetwork, NewRouter, NewSubnet, Seen};
 use plan::rules::WantedRule;
 use plan::step::Resource;
@@ -14,6 +16,8 @@ pub const PROJECT: &str = "project";
 #[derive(Clone, Debug, Default)]
 pub struct Cloud {
     pub holds: Seen,
+    /// How many addresses more than usual are taken when Octavia chooses one.
+    pub vip_offset: u8,
     created: usize,
 }
 
@@ -63,7 +67,8 @@ impl Cloud {
         add(
             "listener",
             named(&holds.listeners, |l| {
-                format!("{} {:?}", l.name, l.allowed_cidrs)
+                let cidrs = l.allowed_cidrs.iter().map(|cidr| self.plain(cidr));
+                format!("{} {:?}", l.name, cidrs.collect::<BTreeSet<_>>())
             }),
         );
         add("pool", named(&holds.pools, |p| p.name.clone()));
@@ -75,6 +80,14 @@ impl Cloud {
         all.extend(bastion.map(|object| format!("bastion {:?}", object.metadata.name)));
         all.sort();
         all
+    }
+
+    /// A CIDR, but for a floating IP, which is any.
+    fn plain(&self, cidr: &str) -> String {
+        let mut ips = self.holds.floating_ips.iter();
+        let is_floating = ips.any(|ip| cidr == format!("{}/32", ip.address));
+        let cidr = if is_floating { "a floating IP" } else { cidr };
+        cidr.to_string()
     }
 
     /// # Errors
@@ -184,6 +197,13 @@ impl Cloud {
     }
 
     fn create_floating_ip(&mut self, new: NewFloatingIp) -> Result<(), String> {
+        let taken = |port: &String| {
+            let mut ips = self.holds.floating_ips.iter();
+            ips.any(|ip| ip.port_id.as_ref() == Some(port))
+        };
+        if new.port.as_ref().is_some_and(taken) {
+            return Err(format!("{:?} has a floating IP already", new.port));
+        }
         let id = self.id("ip");
         let address = new
             .address
@@ -345,6 +365,10 @@ impl Cloud {
             .collect();
         if !subnets.iter().any(|subnet| self.is_connected(subnet)) {
             return Err(format!("no external network is reachable from {port}"));
+        }
+        let mut others = self.holds.floating_ips.iter();
+        if let Some(other) = others.find(|ip| ip.port_id.as_deref() == Some(port)) {
+            return Err(format!("{} leads to {port} already", other.address));
         }
         find(&mut self.holds.floating_ips, |ip| ip.id == floating_ip)?.port_id = Some(port.into());
         Ok(())

@@ -94,12 +94,13 @@ impl Cloud {
         Ok(())
     }
 
-    /// The tenth address of a subnet.
-    fn tenth(&mut self, subnet: &str) -> Result<String, String> {
+    /// The address of a subnet that Octavia chooses.
+    fn free_address(&mut self, subnet: &str) -> Result<String, String> {
+        let offset = 10 + self.vip_offset;
         let subnet = find(&mut self.holds.subnets, |s| s.id == subnet)?;
         Ok(match subnet.cidr.network() {
-            IpAddr::V4(first) => Ipv4Addr::from(u32::from(first) + 10).to_string(),
-            IpAddr::V6(first) => Ipv6Addr::from(u128::from(first) + 10).to_string(),
+            IpAddr::V4(first) => Ipv4Addr::from(u32::from(first) + u32::from(offset)).to_string(),
+            IpAddr::V6(first) => Ipv6Addr::from(u128::from(first) + u128::from(offset)).to_string(),
         })
     }
 
@@ -118,11 +119,11 @@ impl Cloud {
             .clone()
             .or(chosen)
             .ok_or("a subnet is needed")?;
-        let vip = self.tenth(&subnet_id)?;
+        let vip = self.free_address(&subnet_id)?;
         let vip = new.vip_address.unwrap_or(vip);
         let additional = new.additional_vip_subnets.iter();
         let additional_vips = additional
-            .map(|id| self.tenth(id))
+            .map(|id| self.free_address(id))
             .collect::<Result<_, _>>()?;
         self.holds.ports.push(Port {
             id: port.clone(),

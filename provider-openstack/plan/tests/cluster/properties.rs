@@ -8,7 +8,7 @@ use plan::step::Step;
 use proptest::prelude::*;
 
 use super::cloud::Cloud;
-use super::shapes::{any_spec, cloud, gone, want};
+use super::shapes::{any_spec, crowded_cloud, gone, want};
 
 /// More rounds than any cluster needs.
 const ROUNDS: usize = 60;
@@ -90,7 +90,7 @@ fn at(second: i64) -> Timestamp {
 proptest! {
     #[test]
     fn a_cluster_comes_about_and_then_rests(spec in any_spec()) {
-        let (want, mut cloud) = (want(spec), cloud());
+        let (want, mut cloud) = (want(spec), crowded_cloud());
         let done = converge(&mut cloud, |seen| plan(&want, seen, at(1)));
         prop_assert!(is_true(&done.status.status.conditions, "Ready"));
         prop_assert_eq!(done.status.status.initialization.as_ref().and_then(|i| i.provisioned), Some(true));
@@ -104,7 +104,7 @@ proptest! {
 
     #[test]
     fn an_interrupted_cluster_comes_about_all_the_same(spec in any_spec(), rounds in rounds()) {
-        let (want, mut smooth) = (want(spec), cloud());
+        let (want, mut smooth) = (want(spec), crowded_cloud());
         let mut rough = smooth.clone();
         converge(&mut smooth, |seen| plan(&want, seen, at(1)));
         stumble(&mut rough, &rounds, |seen| plan(&want, seen, at(1)));
@@ -114,7 +114,7 @@ proptest! {
 
     #[test]
     fn deletion_leaves_what_was_there_before(spec in any_spec(), made in rounds(), unmade in rounds()) {
-        let (want, gone, mut cloud) = (want(spec.clone()), gone(spec), cloud());
+        let (want, gone, mut cloud) = (want(spec.clone()), gone(spec), crowded_cloud());
         let before = cloud.inventory();
         stumble(&mut cloud, &made, |seen| plan(&want, seen, at(1)));
         stumble(&mut cloud, &unmade, |seen| delete(&gone, seen, at(2)));
@@ -124,14 +124,16 @@ proptest! {
 
     #[test]
     fn what_somebody_takes_away_comes_back(spec in any_spec(), victim in any::<prop::sample::Index>()) {
-        let (want, mut cloud) = (want(spec), cloud());
+        let (want, mut cloud) = (want(spec), crowded_cloud());
         let foreign = cloud.clone();
         converge(&mut cloud, |seen| plan(&want, seen, at(1)));
         let whole = cloud.inventory();
         let holds = &mut cloud.holds;
-        match victim.index(3) {
+        match victim.index(5) {
             0 => holds.security_groups.iter_mut().for_each(|group| group.rules.truncate(1)),
             1 => holds.monitors.clear(),
+            2 => cloud.lose_bastion(),
+            3 => holds.floating_ips.retain(|ip| foreign.holds.floating_ips.iter().any(|known| known.id == ip.id)),
             _ => holds.ports.retain(|port| {
                 port.device_owner != "network:router_interface" || foreign.holds.ports.contains(port)
             }),

@@ -23,6 +23,19 @@ impl Cloud {
         }
     }
 
+    /// Somebody deletes the bastion.
+    pub fn lose_bastion(&mut self) {
+        if let Some(name) = self
+            .holds
+            .bastion
+            .as_ref()
+            .and_then(|object| object.metadata.name.clone())
+        {
+            self.delete_bastion(&name);
+            self.tick_bastion();
+        }
+    }
+
     /// The server of the bastion is there, or gone.
     pub(super) fn tick_bastion(&mut self) {
         let Some(mut object) = self.holds.bastion.take() else {

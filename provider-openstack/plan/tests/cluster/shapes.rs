@@ -2,6 +2,7 @@
 
 use crds::openstack::v1beta2::{OpenStackCluster, OpenStackClusterSpec};
 use plan::cluster::{Gone, Owner, Want};
+use plan::names::{ClusterNames, Role};
 use plan::world::{
     AvailabilityZone, FloatingIp, LoadBalancer, Network, Port, Router, SecurityGroup, State, Subnet,
 };
@@ -38,14 +39,17 @@ pub fn gone(spec: Value) -> Gone {
 
 /// Every option that changes what is created.
 pub fn any_spec() -> impl Strategy<Value = Value> {
-    let switches = prop::array::uniform7(any::<bool>());
+    let switches = prop::array::uniform10(any::<bool>());
     (switches, prop::collection::btree_set(1000..1003, 0..3), 0..3usize).prop_map(
-        |([balanced, grouped, brought, floating, given_ip, tagged, routed], ports, cidrs)| {
+        |(switches, ports, cidrs)| {
+            let [balanced, grouped, brought, floating, given_ip, tagged, routed, dual, bastion, reached] = switches;
             let mut spec = json!({});
             if brought {
                 spec["subnets"] = json!([{"filter": {"name": "brought"}}]);
             } else {
-                spec["managedSubnets"] = json!([{"cidr": "10.6.0.0/24", "dnsNameservers": ["192.0.2.53"]}]);
+                let ipv4 = json!({"cidr": "10.6.0.0/24", "dnsNameservers": ["192.0.2.53"]});
+                let ipv6 = json!({"cidr": "fd00:6::/64", "dnsNameservers": ["2001:DB8:0::53"]});
+                spec["managedSubnets"] = Value::from_iter([ipv4, ipv6].into_iter().take(1 + usize::from(dual)));
                 if routed {
                     let subnet = json!({"id": "external"});
                     spec["managedRouter"] = json!({"externalIPs": [{"subnet": subnet, "fixedIP": "203.0.113.7"}]});
@@ -63,8 +67,14 @@ pub fn any_spec() -> impl Strategy<Value = Value> {
             if grouped {
                 spec["managedSecurityGroups"] = json!({"clusterNodesSecurityGroupRules": [{
                     "name": "BGP", "direction": "ingress", "protocol": "TCP", "portRangeMin": 179, "portRangeMax": 179,
-                    "remoteManagedGroups": ["controlplane", "worker"],
+                    "remoteManagedGroups": ["controlplane", "worker", "bastion"],
                 }]});
+            }
+            if bastion {
+                spec["bastion"] = bastion_spec();
+                if reached {
+                    spec["bastion"]["floatingIP"] = json!("203.0.113.202");
+                }
             }
             if tagged {
                 spec["tags"] = json!(["ours", "too"]);
@@ -72,6 +82,13 @@ pub fn any_spec() -> impl Strategy<Value = Value> {
             spec
         },
     )
+}
+
+/// A bastion of the smallest kind.
+pub fn bastion_spec() -> Value {
+    json!({"enabled": true, "spec": {
+        "flavor": {"filter": {"name": "small"}}, "image": {"filter": {"name": "ubuntu"}}, "sshKeyName": "key",
+    }})
 }
 
 /// A cloud with an external network, a network to bring, and things of other people that look
@@ -127,7 +144,11 @@ pub fn cloud() -> Cloud {
         ..FloatingIp::default()
     };
     let others = "Created by cluster-api-provider-openstack cluster default-demo2";
-    holds.floating_ips = vec![ip("203.0.113.200", ""), ip("203.0.113.201", others)];
+    holds.floating_ips = vec![
+        ip("203.0.113.200", ""),
+        ip("203.0.113.201", others),
+        ip("203.0.113.202", "for the bastion"),
+    ];
     let (id, name) = ("lb-other".into(), format!("{OTHER}-kubeapi"));
     holds.load_balancers = vec![LoadBalancer {
         id,
@@ -140,6 +161,44 @@ pub fn cloud() -> Cloud {
         available: true,
     };
     holds.availability_zones = ["az2", "az1"].map(zone).into();
+    cloud
+}
+
+/// The same, and what somebody made in our project by the names that ours will have.
+pub fn crowded_cloud() -> Cloud {
+    let mut cloud = cloud();
+    let holds = &mut cloud.holds;
+    let name = "k8s-clusterapi-cluster-default-demo".to_string();
+    let description = || "made by hand".to_string();
+    let network = network("by-hand", &name);
+    holds.networks.push(Network {
+        description: description(),
+        ..network
+    });
+    holds.subnets.push(subnet("by-hand", "10.6.0.0/24"));
+    holds.routers.push(Router {
+        id: "r-by-hand".into(),
+        name: name.clone(),
+        description: description(),
+        project_id: PROJECT.into(),
+        ..Router::default()
+    });
+    for role in Role::ALL {
+        holds.security_groups.push(SecurityGroup {
+            id: format!("{role:?}-by-hand"),
+            name: ClusterNames::new("default", "demo").security_group(role),
+            description: description(),
+            project_id: PROJECT.into(),
+            ..SecurityGroup::default()
+        });
+    }
+    holds.load_balancers.push(LoadBalancer {
+        id: "lb-by-hand".into(),
+        name: format!("{name}-kubeapi"),
+        description: description(),
+        state: State::Active,
+        ..LoadBalancer::default()
+    });
     cloud
 }
 
