@@ -1,5 +1,6 @@
 //! The parts of the lab.
 
+pub mod admission;
 pub mod capi;
 pub mod capstan;
 pub mod management;

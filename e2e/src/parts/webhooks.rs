@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use serde_json::{Value, json};
 
-use super::{management, manifests};
+use super::{admission, management, manifests};
 use crate::lab::Lab;
 
 /// Asks each webhook by its URL, reads every kind in every version, and has objects refused.
@@ -35,13 +35,18 @@ pub fn prove(lab: &Lab) -> Result<()> {
             wrong.push(format!("{what}: {e:#}"));
         }
     }
+    let judged = admission::prove(lab).unwrap_or_else(|e| {
+        wrong.push(format!("{e:#}"));
+        0
+    });
     ensure!(
         answered >= 30 && converted >= 20,
         "only {answered} webhooks and {converted} versions: are all registered?"
     );
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     lab.say(format_args!(
-        "{answered} webhooks answer, {converted} versions are read, {} objects refused",
+        "{answered} webhooks answer, {converted} versions are read, {} objects refused, {judged} requests about the \
+         provider's kinds judged as they must be",
         refused().len()
     ));
     Ok(())
