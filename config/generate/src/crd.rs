@@ -1,8 +1,9 @@
 //! `config/crd/`: a file for each kind.
 
 use anyhow::Result;
+use serde_json::{Value, json};
 
-use crate::names::Documents;
+use crate::names::{CERTIFICATE, Documents, NAMESPACE, WEBHOOK_SERVICE};
 
 pub fn documents() -> Result<Documents> {
     let definitions = crds::definitions::openstack()
@@ -12,9 +13,29 @@ pub fn documents() -> Result<Documents> {
         .map(|definition| {
             let spec = &definition.spec;
             let path = format!("crd/{}_{}.yaml", spec.group, spec.names.plural);
-            Ok((path, vec![serde_json::to_value(definition)?]))
+            let is_converted = spec.versions.len() > 1;
+            let mut document = serde_json::to_value(definition)?;
+            if is_converted {
+                document["spec"]["conversion"] = conversion();
+                document["metadata"]["annotations"] =
+                    json!({ "cert-manager.io/inject-ca-from": format!("{NAMESPACE}/{CERTIFICATE}") });
+            }
+            Ok((path, vec![document]))
         })
         .collect()
+}
+
+/// The operator converts.
+fn conversion() -> Value {
+    let path = crds::openstack::conversion::PATH;
+    let service = json!({ "name": WEBHOOK_SERVICE, "namespace": NAMESPACE, "path": path });
+    json!({
+        "strategy": "Webhook",
+        "webhook": {
+            "conversionReviewVersions": ["v1"],
+            "clientConfig": { "service": service },
+        },
+    })
 }
 
 #[cfg(test)]
@@ -29,7 +50,7 @@ mod tests {
             .into_iter()
             .filter(infrastructure)
             .collect();
-        assert!(!files.is_empty());
+        assert_eq!(files.len(), 7);
         for (path, documents) in files {
             let labels = &documents[0]["metadata"]["labels"];
             assert_eq!(labels["cluster.x-k8s.io/v1beta1"], "v1beta1", "{path}");
@@ -39,6 +60,28 @@ mod tests {
                 "{path}"
             );
         }
+    }
+
+    #[test]
+    fn kinds_with_two_versions_are_converted() {
+        let converted: Vec<String> = documents()
+            .unwrap()
+            .into_iter()
+            .filter(|(_, documents)| documents[0]["spec"]["conversion"]["strategy"] == "Webhook")
+            .map(|(_, documents)| {
+                documents[0]["spec"]["names"]["kind"]
+                    .as_str()
+                    .unwrap()
+                    .into()
+            })
+            .collect();
+        let wanted = [
+            "OpenStackCluster",
+            "OpenStackClusterTemplate",
+            "OpenStackMachine",
+            "OpenStackMachineTemplate",
+        ];
+        assert_eq!(converted, wanted);
     }
 
     #[test]

@@ -25,6 +25,9 @@ use serde_json::{Map, Value};
 
 use super::names::{CONVERSION_DATA_ANNOTATION, GROUP};
 
+/// Path of the webhook.
+pub const PATH: &str = "/convert";
+
 type Object = Map<String, Value>;
 
 /// Why an object cannot be converted.
