@@ -207,7 +207,7 @@ impl Cloud {
         let id = self.id("ip");
         let address = new
             .address
-            .unwrap_or_else(|| format!("203.0.113.{}", self.created));
+            .unwrap_or_else(|| format!("198.18.0.{}", self.created));
         self.holds.floating_ips.push(FloatingIp {
             id: id.clone(),
             address,
