@@ -11,6 +11,7 @@
 //! | [`server`] | `OpenStackServer`: ports, volumes and the server itself |
 //! | [`floating_ip_pool`] | `OpenStackFloatingIPPool`: floating IPs for the claims of servers |
 //! | [`admission`] | validating webhooks |
+//! | [`conversion`] | the conversion webhook |
 //! | [`identity`] | from an `identityRef` to a session with the cloud |
 //! | [`wake`] | from a change in the cloud to the object that waits for it |
 //! | [`world`] | the cloud's resources as plans see them |
@@ -19,6 +20,7 @@
 pub mod admission;
 mod arrival;
 pub mod cluster;
+pub mod conversion;
 pub mod error;
 pub mod floating_ip_pool;
 pub mod identity;
