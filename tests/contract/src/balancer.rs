@@ -53,6 +53,7 @@ impl Contract {
             members.len() == 1 && members[0].address == "10.8.0.77",
             "{members:?}"
         );
+        self.shrink(&id, &listener.id, &pool).await?;
         octavia.delete_load_balancer(&id).await?;
         self.until(&[Kind::LoadBalancers], &[&id], |seen| {
             seen.load_balancers.get(&id).is_none().then_some(())
@@ -107,6 +108,36 @@ impl Contract {
         self.balancer_ready(balancer).await?;
         self.step("pool, monitor, member");
         Ok(pool.id)
+    }
+
+    /// Takes the children away one by one; what is gone already is as good.
+    async fn shrink(&mut self, balancer: &str, listener: &str, pool: &str) -> Result<()> {
+        let view = self.view.clone();
+        let octavia = view.cloud().load_balancer();
+        let monitor = view.snapshot(&[Kind::Pools]).await?;
+        let monitor = monitor
+            .pools
+            .get(pool)
+            .and_then(|pool| pool.healthmonitor_id.clone());
+        let monitor = monitor.context("the pool has no monitor")?;
+        let delay = serde_json::json!({"delay": 11});
+        let changed = octavia.update_monitor(&monitor, &delay).await?;
+        ensure!(changed.delay == 11, "{changed:?}");
+        self.balancer_ready(balancer).await?;
+        for member in octavia.members(pool).await? {
+            octavia.delete_member(pool, &member.id).await?;
+            self.balancer_ready(balancer).await?;
+            octavia.delete_member(pool, &member.id).await?;
+        }
+        octavia.delete_monitor(&monitor).await?;
+        self.balancer_ready(balancer).await?;
+        octavia.delete_pool(pool).await?;
+        self.balancer_ready(balancer).await?;
+        octavia.delete_listener(listener).await?;
+        self.balancer_ready(balancer).await?;
+        octavia.delete_listener(listener).await?;
+        self.step("monitor changed; member, monitor, pool, listener deleted");
+        Ok(())
     }
 
     async fn balancer_ready(&mut self, id: &str) -> Result<()> {

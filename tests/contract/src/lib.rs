@@ -11,8 +11,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use cloud::compute::{ServerCreate, ServerPort, ServerStatus};
-use cloud::network::Port;
 use cloud::{
     Auth, Cloud, Credentials, ErrorKind, Kind, Metrics, Redacted, Row, Tables, View, WakeReceiver,
     wakes,
@@ -21,6 +19,7 @@ use cloud::{
 mod balancer;
 mod network;
 pub mod probes;
+mod server;
 pub mod transcript;
 mod wire;
 
@@ -36,7 +35,7 @@ struct Contract {
     requests: u64,
 }
 
-/// Keeps a cloud to the contract.
+/// Keeps a cloud to the contract, as the provider sees it: through its client and views.
 ///
 /// # Errors
 /// What the cloud did otherwise; what was made is then deleted as far as possible.
@@ -113,7 +112,9 @@ impl Contract {
         self.step("list everything");
         self.facts().await?;
         let net = self.network().await?;
+        self.trunk(&net).await?;
         self.server(&net.port).await?;
+        self.volume().await?;
         self.load_balancer(&net).await?;
         self.remove(&net).await?;
         let after = self.everything().await?;
@@ -135,6 +136,13 @@ impl Contract {
         let mut results = Vec::new();
         for server in seen.servers.named(&self.name) {
             results.push(cloud.compute().delete_server(&server.id).await);
+        }
+        for volume in seen.volumes.named(&self.name) {
+            let storage = cloud.block_storage();
+            results.push(storage.delete_volume(&volume.id).await);
+        }
+        for trunk in seen.trunks.named(&self.name) {
+            results.push(neutron.delete_trunk(&trunk.id).await);
         }
         for balancer in seen.load_balancers.named(&self.name) {
             results.push(
@@ -252,72 +260,5 @@ impl Contract {
         let result = tokio::time::timeout(DEADLINE, waiting).await;
         self.view.forget(KEY);
         result.with_context(|| format!("{ids:?} did not get there in time"))?
-    }
-
-    async fn facts(&mut self) -> Result<()> {
-        ensure!(self.view.flavor("no-such-flavor").await?.is_none());
-        ensure!(
-            self.view
-                .images(Some("no-such-image"), &[])
-                .await?
-                .is_empty()
-        );
-        ensure!(!self.view.availability_zones().await?.is_empty());
-        ensure!(self.view.has_extension(cloud::network::TAGS).await?);
-        let version = self.view.load_balancer_version().await?;
-        let providers = self.view.load_balancer_providers().await?;
-        let names: Vec<&str> = providers.iter().map(|found| found.name.as_str()).collect();
-        self.view.load_balancer_flavors().await?;
-        self.step(&format!("facts: Octavia {version:?} with {names:?}"));
-        Ok(())
-    }
-
-    async fn server(&mut self, port: &Port) -> Result<()> {
-        let view = self.view.clone();
-        let flavors = view.cloud().compute().flavors().await?;
-        let flavor = flavors
-            .iter()
-            .min_by_key(|flavor| flavor.ram)
-            .context("no flavor")?;
-        let image = view
-            .images(None, &[])
-            .await?
-            .first()
-            .context("no image")?
-            .id
-            .clone();
-        let create = ServerCreate {
-            name: self.name.clone(),
-            flavor_id: flavor.id.clone(),
-            image_id: Some(image),
-            networks: vec![ServerPort {
-                port: port.id.clone(),
-            }],
-            config_drive: Some(true),
-            tags: vec!["contract".to_owned()],
-            ..Default::default()
-        };
-        let create = create.with_user_data(b"#cloud-config\n");
-        let server = view.cloud().compute().create_server(&create).await?;
-        self.step("server asked for");
-        let id = server.id.as_str();
-        let active = self
-            .until(&[Kind::Servers], &[id], |seen| {
-                let server = seen.servers.get(id)?;
-                let failed = server.status == ServerStatus::Error;
-                (failed || server.status == ServerStatus::Active).then(|| server.clone())
-            })
-            .await?;
-        ensure!(active.status == ServerStatus::Active, "{:?}", active.fault);
-        ensure!(active.tags == ["contract"], "{:?}", active.tags);
-        self.step("server active");
-        view.cloud().compute().delete_server(id).await?;
-        self.until(&[Kind::Servers], &[id], |seen| {
-            seen.servers.get(id).is_none().then_some(())
-        })
-        .await?;
-        ensure!(view.cloud().compute().server(id).await?.is_none());
-        self.step("server deleted");
-        Ok(())
     }
 }

@@ -43,6 +43,9 @@ impl Contract {
                 ..Default::default()
             })
             .await?;
+        let servers = ["10.0.0.1".to_owned()];
+        let changed = neutron.set_dns_nameservers(&subnet.id, &servers).await?;
+        ensure!(changed.dns_nameservers == servers, "{changed:?}");
         let external = self.external_network().await?;
         let gateway = Gateway {
             network_id: external.clone(),
@@ -51,10 +54,15 @@ impl Contract {
         let router = neutron
             .create_router(&RouterCreate {
                 name: name.clone(),
-                external_gateway_info: Some(gateway),
                 ..Default::default()
             })
             .await?;
+        let routed = neutron.set_gateway(&router.id, &gateway).await?;
+        let led = routed.external_gateway_info.as_ref();
+        ensure!(
+            led.is_some_and(|led| !led.external_fixed_ips.is_empty()),
+            "{routed:?}"
+        );
         neutron.add_router_interface(&router.id, &subnet.id).await?;
         let seen = view.snapshot(&[Kind::Ports, Kind::Networks]).await?;
         ensure!(
@@ -109,6 +117,9 @@ impl Contract {
             twice.is_err_and(|error| error.kind == ErrorKind::Conflict),
             "a duplicate rule"
         );
+        let made = neutron.create_rules(&[rule(80)]).await?;
+        neutron.delete_rule(&made[0].id).await?;
+        neutron.delete_rule(&made[0].id).await?;
         let listed = neutron.security_groups(&[("id", &group.id)]).await?;
         let seen = self.view.snapshot(&[Kind::SecurityGroups]).await?;
         let fed = seen
@@ -158,6 +169,10 @@ impl Contract {
                 "tags in bulk were ignored"
             );
         }
+        let pairs = serde_json::json!({"allowed_address_pairs": [{"ip_address": "10.8.0.99"}]});
+        let neutron = self.view.cloud().network();
+        let changed = neutron.update_port(&created.id, &pairs).await?;
+        ensure!(changed.allowed_address_pairs.len() == 1, "{changed:?}");
         self.step(&format!("port in bulk, with tags: {in_bulk}"));
         Ok(created)
     }

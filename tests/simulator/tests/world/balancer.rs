@@ -19,7 +19,7 @@ fn balancer(cloud: &mut Cloud, net: &Net, provider: &str) -> String {
 
 #[test]
 fn a_pending_balancer_is_immutable_with_all_its_children() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     let id = balancer(&mut cloud, &net, "amphora");
     let listener = json!({"loadbalancer_id": id, "protocol": "TCP", "protocol_port": 6443});
@@ -66,7 +66,7 @@ fn a_pending_balancer_is_immutable_with_all_its_children() {
 
 #[test]
 fn children_come_and_go_in_order() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     let id = balancer(&mut cloud, &net, "amphora");
     let listener = json!({"loadbalancer_id": id, "protocol": "TCP", "protocol_port": 6443});
@@ -113,7 +113,7 @@ fn children_come_and_go_in_order() {
 
 #[test]
 fn ovn_refuses_what_it_cannot_do() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     let id = balancer(&mut cloud, &net, "ovn");
     let listener = json!({"loadbalancer_id": id, "protocol": "TCP", "protocol_port": 6443});
@@ -141,7 +141,7 @@ fn ovn_refuses_what_it_cannot_do() {
 
 #[test]
 fn a_balancer_in_error_can_only_be_deleted() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     cloud.world.doom(Doom {
         resource: Resource::LoadBalancers,

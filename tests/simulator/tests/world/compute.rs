@@ -15,7 +15,7 @@ fn status(cloud: &mut Cloud, id: &str) -> String {
 
 #[test]
 fn a_server_is_built_takes_its_port_and_gives_it_back() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     let port = cloud.port(&net.network);
     let id = cloud.server("s", &port);
@@ -46,7 +46,7 @@ fn a_server_is_built_takes_its_port_and_gives_it_back() {
 
 #[test]
 fn a_port_that_nova_made_goes_with_its_server() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     let mut body = cloud.server_body("s", "");
     body["networks"] = json!([{"uuid": net.network}]);
@@ -72,7 +72,7 @@ fn a_port_that_nova_made_goes_with_its_server() {
 
 #[test]
 fn a_list_of_changes_has_what_is_gone() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     let (first, second) = (cloud.port(&net.network), cloud.port(&net.network));
     let old = cloud.server("old", &first);
@@ -95,7 +95,7 @@ fn a_list_of_changes_has_what_is_gone() {
 
 #[test]
 fn a_doomed_server_ends_in_error_and_the_next_does_not() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     cloud.world.doom(Doom {
         resource: Resource::Servers,
@@ -123,7 +123,7 @@ fn a_doomed_server_ends_in_error_and_the_next_does_not() {
 
 #[test]
 fn anti_affinity_ends_with_the_hosts() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     let group = json!({"name": "g", "policy": "anti-affinity"});
     let group = cloud.make(NOVA, "/os-server-groups", "server_group", group);
@@ -146,7 +146,7 @@ fn anti_affinity_ends_with_the_hosts() {
 
 #[test]
 fn bad_requests_are_refused_as_nova_does() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     let port = cloud.port(&net.network);
     let good = cloud.server_body("s", &port);
@@ -184,7 +184,7 @@ fn bad_requests_are_refused_as_nova_does() {
 
 #[test]
 fn microversions_have_bounds() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let caller = cloud.world.member_of("tenant");
     let login = json!({"auth": {"identity": {"methods": ["password"], "password": {"user":
         {"id": caller.user_id, "password": "secret"}}}}});
@@ -214,7 +214,7 @@ fn microversions_have_bounds() {
 
 #[test]
 fn volumes_follow_their_servers() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     let port = cloud.port(&net.network);
     let volume = json!({"name": "v", "size": 1, "volume_type": "ssd"});

@@ -17,7 +17,7 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    pub fn new() -> Self {
+    pub fn start() -> Self {
         let now = "2026-11-21T12:00:00Z".parse().unwrap();
         let world = World::new(now, "http://cloud", &Seed::default(), Delays::default());
         Self { world, now }

@@ -8,7 +8,7 @@ const NEUTRON: Service = Service::Network;
 
 #[test]
 fn what_is_in_use_cannot_be_deleted() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     let port = cloud.port(&net.network);
     let ports = cloud.get(NEUTRON, &format!("/ports?device_id={}", net.router));
@@ -45,7 +45,7 @@ fn what_is_in_use_cannot_be_deleted() {
 
 #[test]
 fn a_floating_ip_needs_a_way_to_its_port_and_keeps_the_interface() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     let port = cloud.port(&net.network);
     let body = json!({"floating_network_id": net.external, "port_id": port});
@@ -93,7 +93,7 @@ fn a_floating_ip_needs_a_way_to_its_port_and_keeps_the_interface() {
 
 #[test]
 fn addresses_are_given_once_and_come_back() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     let wish = json!({"network_id": net.network, "fixed_ips": [{"ip_address": "10.8.0.7"}]});
     let port = cloud.make(NEUTRON, "/ports", "port", wish.clone());
@@ -121,7 +121,7 @@ fn addresses_are_given_once_and_come_back() {
 
 #[test]
 fn bulk_creation_is_all_or_nothing() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     let count = |cloud: &Cloud| cloud.world.all(Resource::Ports).count();
     let before = count(&cloud);
@@ -148,7 +148,7 @@ fn bulk_creation_is_all_or_nothing() {
 
 #[test]
 fn lists_are_filtered_by_fields_and_tags() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     let port = cloud.port(&net.network);
     let tags = json!({"tags": ["a", "b"]});
@@ -178,7 +178,7 @@ fn lists_are_filtered_by_fields_and_tags() {
 
 #[test]
 fn a_list_comes_in_pages_where_asked() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     let mut all: Vec<String> = (0..5).map(|_| cloud.port(&net.network)).collect();
     let mut path = "/ports?name=p&limit=2".to_owned();
@@ -199,7 +199,7 @@ fn a_list_comes_in_pages_where_asked() {
 
 #[test]
 fn quotas_bite_and_others_see_nothing() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     cloud.world.set_quota("tenant", "port", 2);
     cloud.port(&net.network);
@@ -227,7 +227,7 @@ fn quotas_bite_and_others_see_nothing() {
 
 #[test]
 fn a_trunk_holds_its_ports() {
-    let mut cloud = Cloud::new();
+    let mut cloud = Cloud::start();
     let net = cloud.net();
     let (parent, child) = (cloud.port(&net.network), cloud.port(&net.network));
     let trunk = cloud.make(
