@@ -20,6 +20,8 @@ struct Kind {
     full: Full,
     /// Patterns of fields, with all that is in them.
     free: &'static [&'static str],
+    /// Switches that are on, as they are in the full spec, unless they are turned off.
+    on: &'static [&'static str],
     /// What its list of fields must hold, so that it cannot be empty by mistake.
     at_least: usize,
 }
@@ -61,12 +63,20 @@ fn kind<K: CustomResourceExt>(
     Kind {
         full: full(&K::crd(), version, &[CONTRADICTIONS, MAPS].concat()),
         free,
+        on: &[],
         at_least,
     }
 }
 
 fn cluster() -> Kind {
-    kind::<OpenStackCluster>("v1beta2", CLUSTER, 220)
+    Kind {
+        on: &[
+            "spec.enableExternalNetwork",
+            "spec.apiServer.enableFloatingIP",
+            "spec.apiServer.managedLoadBalancer.enabled",
+        ],
+        ..kind::<OpenStackCluster>("v1beta2", CLUSTER, 220)
+    }
 }
 
 fn cluster_template() -> Kind {
@@ -139,6 +149,11 @@ where
         assert_eq!(refused::<K>(&full.spec, &changed), expected, "changed");
         if leaf.optional {
             let without = full.without(leaf);
+            let expected = if kind.on.contains(&leaf.pattern.as_str()) {
+                &[]
+            } else {
+                expected
+            };
             assert_eq!(refused::<K>(&full.spec, &without), expected, "removed");
             let expected = if leaf.pattern == ONCE { &[] } else { expected };
             assert_eq!(refused::<K>(&without, &full.spec), expected, "set later");

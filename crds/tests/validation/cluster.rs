@@ -370,3 +370,12 @@ fn a_subnet_that_neutron_refused_can_be_corrected() {
         &["10.6.0.0/31"],
     );
 }
+
+#[test]
+fn the_order_of_a_set_means_nothing() {
+    let tags = |tags: &[&str]| json!({ "tags": tags });
+    accepted(&changed(&tags(&["a", "b"]), &tags(&["b", "a"])));
+    for other in [&["a"][..], &["a", "b", "c"], &["a", "c"]] {
+        assert_eq!(changed(&tags(&["a", "b"]), &tags(other)).len(), 1);
+    }
+}

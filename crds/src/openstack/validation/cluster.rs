@@ -194,6 +194,11 @@ fn allowed(old: &OpenStackCluster, new: &OpenStackClusterSpec) -> OpenStackClust
     if !spec.managed_subnets.is_empty() && spec.router.is_none() {
         spec.managed_router.clone_from(&new.managed_router);
     }
+    meant(
+        &mut spec.enable_external_network,
+        new.enable_external_network,
+    );
+    reordered(&mut spec.tags, &new.tags);
     managed_subnets(&mut spec.managed_subnets, &new.managed_subnets);
     pinned(&mut spec, new, &status);
     // A status that was lost, as when the object moved, must not make a network look unmade.
@@ -208,6 +213,20 @@ fn allowed(old: &OpenStackCluster, new: &OpenStackClusterSpec) -> OpenStackClust
         api_server(spec.api_server.get_or_insert_default(), new, &status, host);
     }
     spec
+}
+
+/// What is on unless it is turned off may be said or left unsaid.
+fn meant(old: &mut Option<bool>, new: Option<bool>) {
+    if old.unwrap_or(true) == new.unwrap_or(true) {
+        *old = new;
+    }
+}
+
+/// The order of a set means nothing.
+fn reordered<T: Clone + PartialEq>(old: &mut Vec<T>, new: &[T]) {
+    if old.len() == new.len() && old.iter().all(|entry| new.contains(entry)) {
+        *old = new.to_vec();
+    }
 }
 
 /// Name servers may change, and an IPv6 subnet may join: Neutron gives its addresses to the ports
@@ -321,6 +340,7 @@ fn api_server(
         }
         api.port = api.port.or(new.port);
     }
+    meant(&mut api.enable_floating_ip, new.enable_floating_ip);
     let balancer = status.api_server_managed_load_balancer.as_ref();
     let in_use = [balancer.map(|balancer| &balancer.ip), host.as_ref()];
     if let Some(given) = &new.floating_ip
@@ -333,6 +353,8 @@ fn api_server(
     {
         balancer.allowed_cidrs.clone_from(&new.allowed_cidrs);
         balancer.monitor.clone_from(&new.monitor);
+        meant(&mut balancer.enabled, new.enabled);
+        reordered(&mut balancer.additional_ports, &new.additional_ports);
     }
 }
 
