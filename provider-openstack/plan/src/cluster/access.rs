@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::bastion;
+use super::own;
 use super::resolve::Net;
 use super::seen::Seen;
 use super::want::{self, Want};
@@ -148,22 +149,18 @@ pub(super) fn unusable(users: &[String]) -> impl Iterator<Item = &String> {
 
 /// What is enforced now; `None` while nothing can be.
 fn in_force(want: &Want, by: &By, balancer: &LoadBalancer, seen: &Seen) -> Option<Vec<String>> {
-    let names = &want.identity.names;
     match by {
         By::Listeners => {
-            let name = names.load_balancer_port(want.api.port);
+            let name = want.identity.names.load_balancer_port(want.api.port);
             let mut listeners = seen.listeners.iter();
             let listener =
                 listeners.find(|have| have.load_balancer_id == balancer.id && have.name == name)?;
             Some(same(&listener.allowed_cidrs))
         }
         By::SecurityGroup => {
-            let name = names.security_group(Role::ControlPlane);
             let port = Some(i32::from(want.api.server_port));
-            let group = seen
-                .security_groups
-                .iter()
-                .find(|group| group.name == name)?;
+            let own = own::security_group(&want.identity, Role::ControlPlane, seen);
+            let group = own.ok()?.kept?;
             let to_api = group
                 .rules
                 .iter()

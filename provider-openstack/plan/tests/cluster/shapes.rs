@@ -39,10 +39,10 @@ pub fn gone(spec: Value) -> Gone {
 
 /// Every option that changes what is created.
 pub fn any_spec() -> impl Strategy<Value = Value> {
-    let switches = prop::array::uniform10(any::<bool>());
+    let switches = prop::array::uniform11(any::<bool>());
     (switches, prop::collection::btree_set(1000..1003, 0..3), 0..3usize).prop_map(
         |(switches, ports, cidrs)| {
-            let [balanced, grouped, brought, floating, given_ip, tagged, routed, dual, bastion, reached] = switches;
+            let [balanced, grouped, brought, floating, given_ip, tagged, routed, dual, bastion, reached, ovn] = switches;
             let mut spec = json!({});
             if brought {
                 spec["subnets"] = json!([{"filter": {"name": "brought"}}]);
@@ -61,7 +61,9 @@ pub fn any_spec() -> impl Strategy<Value = Value> {
             }
             if balanced {
                 let allowed = &["198.51.100.0/24", "198.51.100.7", "nonsense"][..cidrs];
-                api["managedLoadBalancer"] = json!({"additionalPorts": ports, "allowedCIDRs": allowed});
+                let provider = ovn.then_some("ovn");
+                api["managedLoadBalancer"] =
+                    json!({"additionalPorts": ports, "allowedCIDRs": allowed, "provider": provider});
             }
             spec["apiServer"] = api;
             if grouped {
@@ -168,6 +170,7 @@ pub fn cloud() -> Cloud {
 pub fn crowded_cloud() -> Cloud {
     let mut cloud = cloud();
     let holds = &mut cloud.holds;
+    holds.octavia.providers.push("ovn".into());
     let name = "k8s-clusterapi-cluster-default-demo".to_string();
     let description = || "made by hand".to_string();
     let network = network("by-hand", &name);
