@@ -10,6 +10,7 @@
 //! | [`machine`] | `OpenStackMachine`: the server object of a Machine, and its API traffic |
 //! | [`server`] | `OpenStackServer`: ports, volumes and the server itself |
 //! | [`floating_ip_pool`] | `OpenStackFloatingIPPool`: floating IPs for the claims of servers |
+//! | [`machine_template`] | `OpenStackMachineTemplate`: capacity for who scales from zero |
 //! | [`admission`] | validating webhooks |
 //! | [`conversion`] | the conversion webhook |
 //! | [`identity`] | from an `identityRef` to a session with the cloud |
@@ -19,12 +20,14 @@
 
 pub mod admission;
 mod arrival;
+mod catalog;
 pub mod cluster;
 pub mod conversion;
 pub mod error;
 pub mod floating_ip_pool;
 pub mod identity;
 pub mod machine;
+pub mod machine_template;
 mod pause;
 pub mod server;
 mod server_object;
@@ -81,6 +84,7 @@ pub async fn run(
         machine::run(&kit, context.clone(), woken.machines),
         server::run(&kit, context.clone(), woken.servers),
         floating_ip_pool::run(&kit, context.clone(), woken.floating_ip_pools),
+        machine_template::run(&kit, context.clone()),
         context.changes.watch(&kit),
     );
 }

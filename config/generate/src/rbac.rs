@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::names::{Documents, NAMESPACE, OPERATOR, cluster_wide, labels, namespaced};
 
 const INFRASTRUCTURE: &str = crds::openstack::names::GROUP;
+const IPAM: &str = crds::capi::names::IPAM_GROUP;
 const STACKS: &str = crds::stacks::names::GROUP;
 const RBAC: &str = "rbac.authorization.k8s.io";
 const RBAC_V1: &str = "rbac.authorization.k8s.io/v1";
@@ -90,10 +91,11 @@ fn rules() -> Vec<Value> {
 }
 
 fn provider() -> Vec<Value> {
-    let own = "openstackclusters openstackmachines openstackservers";
-    let status = "openstackclusters/status openstackmachines/status openstackservers/status";
+    let own = "openstackclusters openstackfloatingippools openstackmachines openstackservers";
+    let status = "openstackclusters/status openstackfloatingippools/status openstackmachines/status openstackmachinetemplates/status openstackservers/status";
     vec![
         rule(INFRASTRUCTURE, own, READ),
+        rule(INFRASTRUCTURE, "openstackmachinetemplates", READ),
         // finalizers, the API endpoint, the provider ID
         rule(INFRASTRUCTURE, own, "patch"),
         rule(INFRASTRUCTURE, status, "patch"),
@@ -101,6 +103,12 @@ fn provider() -> Vec<Value> {
         rule(INFRASTRUCTURE, "openstackclusteridentities", READ),
         // the servers of machines and bastions
         rule(INFRASTRUCTURE, "openstackservers", "create delete"),
+        // a server's claim on a pool, and the pool's answer
+        rule(IPAM, "ipaddressclaims ipaddresses", READ),
+        rule(IPAM, "ipaddressclaims ipaddresses", "create patch"),
+        rule(IPAM, "ipaddressclaims/status", "patch"),
+        // images that specs refer to; read only where they exist
+        rule("openstack.k-orc.cloud", "images", "get"),
     ]
 }
 

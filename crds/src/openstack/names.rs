@@ -21,9 +21,6 @@ pub const DELETE_FLOATING_IP_FINALIZER: &str =
 /// Annotation of an OpenStackServer: UUID of the server that it stands for, so that a server whose
 /// object is gone gets an object again, and never another server. Ours, CAPO ignores it.
 pub const INSTANCE_ID_ANNOTATION: &str = "infrastructure.cluster.x-k8s.io/instance-id";
-/// Annotation of an OpenStackServer: an OpenStackIdentityReference (JSON) in place of that of the
-/// spec, which cannot change. Ours, CAPO ignores it.
-pub const IDENTITY_ANNOTATION: &str = "infrastructure.cluster.x-k8s.io/identity-ref";
 /// Annotation of an OpenStackMachine: the allowed address pairs of its ports (JSON, a list for each
 /// port) that its template had when they were pushed to Neutron.
 pub const ALLOWED_ADDRESS_PAIRS_ANNOTATION: &str =

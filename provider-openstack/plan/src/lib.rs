@@ -16,6 +16,7 @@ pub mod conditions;
 pub mod filter;
 pub mod floating_ip_pool;
 pub mod machine;
+pub mod machine_template;
 pub mod names;
 pub mod near;
 pub mod rules;

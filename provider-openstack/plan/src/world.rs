@@ -288,6 +288,8 @@ pub struct Image {
     pub tags: Vec<String>,
     /// `active` when it can be booted.
     pub status: String,
+    /// The property `os_type`, for example `linux`.
+    pub os_type: Option<String>,
 }
 
 /// A Nova flavor.
@@ -299,6 +301,7 @@ pub struct Flavor {
     pub ram_mib: i32,
     /// 0 when the flavor has no disk and the server must boot from a volume.
     pub disk_gib: i32,
+    pub ephemeral_gib: i32,
 }
 
 /// A Nova server group.

@@ -62,6 +62,11 @@ impl Machines {
             Action::LabelServerObject { name, watch_filter } => {
                 server_object::label(&servers, name, watch_filter).await?;
             }
+            Action::UpdateServerObject {
+                name,
+                identity_ref,
+                ports,
+            } => server_object::update(&servers, name, identity_ref, ports).await?,
             in_cloud => {
                 // The plan asks for these only when it has seen the cloud.
                 if let Some(view) = view {
@@ -95,7 +100,8 @@ async fn call(view: &View, action: &Action) -> cloud::Result<()> {
             .map(drop),
         Action::CreateServerObject(_)
         | Action::DeleteServerObject { .. }
-        | Action::LabelServerObject { .. } => Ok(()),
+        | Action::LabelServerObject { .. }
+        | Action::UpdateServerObject { .. } => Ok(()),
     }
 }
 

@@ -41,10 +41,11 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
     let (controller, machines) = controller.watches(owner::object_of);
     let (controller, servers) = controller.owns::<OpenStackServer>();
     let (all, unpaused) = (objects.clone(), Unpaused::default());
+    let identities = owner::Identities::default();
     let (controller, clusters) =
         controller.watches(move |cluster: &capi::Cluster| unpaused.members(cluster, &all));
-    let (controller, infrastructures) =
-        controller.watches(move |cluster: &OpenStackCluster| owner::waiting_for(cluster, &objects));
+    let (controller, infrastructures) = controller
+        .watches(move |cluster: &OpenStackCluster| identities.concerned(cluster, &objects));
     let machines = Machines {
         context,
         machines,

@@ -1,8 +1,11 @@
 //! The objects around a machine: `Machine`, `Cluster` and `OpenStackCluster`.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use crds::capi;
 use crds::openstack::names::GROUP;
-use crds::openstack::v1beta2::{OpenStackCluster, OpenStackMachine};
+use crds::openstack::v1beta2::{OpenStackCluster, OpenStackIdentityReference, OpenStackMachine};
 use kube::{Api, ResourceExt};
 use plan::machine::Want;
 use runtime::Key;
@@ -18,8 +21,35 @@ pub fn object_of(machine: &capi::Machine) -> Option<Key> {
     ours.then(|| Key::new(machine.namespace().unwrap_or_default(), &reference.name))
 }
 
-/// The machines of a cluster that are not provisioned yet: they may wait for it.
-pub fn waiting_for(cluster: &OpenStackCluster, objects: &Cached<OpenStackMachine>) -> Vec<Key> {
+/// Remembers the credentials of each cluster: its servers get them when they change.
+#[derive(Debug, Default)]
+pub struct Identities(Mutex<HashMap<Key, OpenStackIdentityReference>>);
+
+impl Identities {
+    fn have_changed(&self, cluster: &OpenStackCluster) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let identity = &cluster.spec.identity_ref;
+        let before = known.insert(Key::of(cluster), identity.clone());
+        before.is_some_and(|before| before != *identity)
+    }
+
+    /// The machines of a cluster that a change of it concerns: those that are not provisioned yet,
+    /// for they may wait for it, or all when its credentials are other ones now.
+    pub fn concerned(
+        &self,
+        cluster: &OpenStackCluster,
+        objects: &Cached<OpenStackMachine>,
+    ) -> Vec<Key> {
+        let all = self.have_changed(cluster);
+        waiting_for(cluster, objects, all)
+    }
+}
+
+fn waiting_for(
+    cluster: &OpenStackCluster,
+    objects: &Cached<OpenStackMachine>,
+    all: bool,
+) -> Vec<Key> {
     let Some(name) =
         capi::cluster_name(&cluster.metadata).or(capi::owner_cluster_name(&cluster.metadata))
     else {
@@ -31,7 +61,7 @@ pub fn waiting_for(cluster: &OpenStackCluster, objects: &Cached<OpenStackMachine
             .status
             .as_ref()
             .and_then(|status| status.initialization.as_ref());
-        initialization.and_then(|initialization| initialization.provisioned) != Some(true)
+        all || initialization.and_then(|initialization| initialization.provisioned) != Some(true)
     })
 }
 
@@ -53,6 +83,9 @@ impl Machines {
             .to_owned();
         let cluster = self.find(&self.clusters, &beside(&name)).await?;
         if capi::is_paused(cluster.as_ref(), &object.metadata) {
+            let api = Api::namespaced(self.context.client.clone(), &key.namespace);
+            let status = object.status.as_ref();
+            pause::publish(&api, object, status, |status| &mut status.conditions).await?;
             return Ok(None);
         }
         let reference = cluster
@@ -102,5 +135,46 @@ impl Machines {
         }
         let api: Api<K> = Api::namespaced(self.context.client.clone(), &key.namespace);
         Ok(api.get_opt(&key.name).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machines_that_are_done_hear_of_new_credentials_alone() {
+        let machine = |name: &str, provisioned: bool| -> OpenStackMachine {
+            serde_json::from_value(serde_json::json!({
+                "metadata": {
+                    "name": name,
+                    "namespace": "ns",
+                    "labels": {"cluster.x-k8s.io/cluster-name": "c"},
+                },
+                "spec": {"flavor": {"id": "f"}, "image": {"id": "i"}},
+                "status": {"initialization": {"provisioned": provisioned}},
+            }))
+            .expect("decodes")
+        };
+        let objects = Cached::fixed([machine("done", true), machine("waits", false)]);
+        let mut cluster = OpenStackCluster::default();
+        cluster.metadata.namespace = Some("ns".into());
+        cluster.metadata.name = Some("c".into());
+        let label = ("cluster.x-k8s.io/cluster-name".to_string(), "c".to_string());
+        cluster.metadata.labels = Some([label].into());
+        let identities = Identities::default();
+        let mut concerned = |name: &str| {
+            cluster.spec.identity_ref.name = name.into();
+            let mut names: Vec<String> = identities
+                .concerned(&cluster, &objects)
+                .into_iter()
+                .map(|key| key.name)
+                .collect();
+            names.sort();
+            names
+        };
+        assert_eq!(concerned("old"), ["waits"]);
+        assert_eq!(concerned("old"), ["waits"]);
+        assert_eq!(concerned("new"), ["done", "waits"]);
     }
 }

@@ -5,7 +5,7 @@ use cloud::compute::{ServerCreate, ServerPort};
 use cloud::network::{AddressPair, FixedIp, PortCreate, TAGS, TRUSTED_PORTS, TrunkCreate};
 use cloud::{Kind, View};
 use crds::openstack::v1alpha1::OpenStackServer;
-use crds::openstack::v1beta2::{BindingProfile, ResolvedPortSpec};
+use crds::openstack::v1beta2::{self, BindingProfile, ResolvedPortSpec};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
@@ -76,6 +76,10 @@ async fn one(
     let result = match action {
         Action::CreatePort(new) => create_port(view, new).await,
         Action::TagPort { id, tags } => cloud.network().set_tags(Kind::Ports, id, tags).await,
+        Action::SetAddressPairs { id, pairs } => {
+            let pairs = json!({"allowed_address_pairs": address_pairs(pairs)});
+            cloud.network().update_port(id, &pairs).await.map(drop)
+        }
         Action::DeletePort(id) => cloud.network().delete_port(id).await,
         Action::CreateTrunk(new) => create_trunk(view, new).await,
         Action::TagTrunk { id, tags } => cloud.network().set_tags(Kind::Trunks, id, tags).await,
@@ -150,14 +154,11 @@ fn port(new: &ResolvedPortSpec) -> PortCreate {
         ip_address: ip.ip_address.clone().unwrap_or_default(),
     });
     // Neutron refuses pairs on a port without port security.
-    let pairs = new
-        .allowed_address_pairs
-        .iter()
-        .filter(|_| secure)
-        .map(|pair| AddressPair {
-            ip_address: pair.ip_address.clone(),
-            mac_address: pair.mac_address.clone(),
-        });
+    let pairs = if secure {
+        address_pairs(&new.allowed_address_pairs)
+    } else {
+        Vec::new()
+    };
     let groups = Some(new.security_groups.clone()).filter(|groups| !groups.is_empty() || !secure);
     let values = new.value_specs.iter();
     PortCreate {
@@ -167,7 +168,7 @@ fn port(new: &ResolvedPortSpec) -> PortCreate {
         admin_state_up: new.admin_state_up,
         fixed_ips: fixed_ips.collect(),
         security_groups: groups,
-        allowed_address_pairs: pairs.collect(),
+        allowed_address_pairs: pairs,
         mac_address: new.mac_address.clone(),
         port_security_enabled: new.enable_port_security,
         propagate_uplink_status: new.propagate_uplink_status,
@@ -183,6 +184,15 @@ fn port(new: &ResolvedPortSpec) -> PortCreate {
             .map(|spec| (spec.key.clone(), Value::from(spec.value.clone())))
             .collect(),
     }
+}
+
+/// As Neutron has them.
+pub fn address_pairs(pairs: &[v1beta2::AddressPair]) -> Vec<AddressPair> {
+    let pairs = pairs.iter().map(|pair| AddressPair {
+        ip_address: pair.ip_address.clone(),
+        mac_address: pair.mac_address.clone(),
+    });
+    pairs.collect()
 }
 
 fn is_trusted(new: &ResolvedPortSpec) -> bool {

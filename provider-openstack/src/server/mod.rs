@@ -4,7 +4,7 @@ mod claim;
 mod execute;
 mod observe;
 mod publish;
-mod rows;
+pub(crate) mod rows;
 
 use std::sync::Arc;
 
@@ -18,7 +18,9 @@ use plan::step::Step;
 use runtime::controller::Cached;
 use runtime::{Key, Kit, Loop, Requeue, finalizer};
 
-use crate::pause::Unpaused;
+pub(crate) use execute::address_pairs;
+
+use crate::pause::{self, Unpaused};
 use crate::wake::{Waiter, Wakes};
 use crate::{Context, Error, arrival, identity};
 
@@ -70,6 +72,8 @@ async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Resul
         ..Want::from(&*server)
     };
     if servers.is_paused(&server) {
+        let status = server.status.as_ref();
+        pause::publish(&api, &*server, status, |status| &mut status.conditions).await?;
         return Ok(Requeue::OnChange);
     }
     if want.deleting

@@ -8,18 +8,16 @@ use cloud::network::{self, TAGS, TRUNKS};
 use cloud::view::Tables;
 use cloud::{Kind, View};
 use crds::capi::IPAddressClaim;
-use crds::orc;
-use plan::server::{Action, Catalog, ImageObject, Seen, Want};
+use plan::server::{Action, Catalog, Seen, Want};
 use plan::step::{Resource, Step};
 use runtime::Requeue;
 use runtime::backoff::jittered;
 use runtime::controller::Cached;
 
-use kube::Api;
 use tokio::time::Instant;
 
 use super::{claim, rows};
-use crate::{Context, Error, world};
+use crate::{Context, Error, catalog, world};
 
 /// What stands in the way of a new server is looked at again after this: somebody may upload the
 /// image that is missing.
@@ -68,7 +66,7 @@ pub async fn observe(
             .await?;
     }
     let catalog = if want.needs_catalog() {
-        catalog(context, &view, want).await?
+        look_up(context, &view, want).await?
     } else {
         Catalog::default()
     };
@@ -162,15 +160,19 @@ fn own(tables: &Tables, want: &Want) -> Seen {
 
 /// What the references of the spec are looked up in. Only a reference that finds nothing costs a
 /// list of all flavors or images, for the hint at what would be right.
-async fn catalog(context: &Context, view: &View, want: &Want) -> Result<Catalog, Error> {
+async fn look_up(context: &Context, view: &View, want: &Want) -> Result<Catalog, Error> {
     let tables = view
         .snapshot(&[Kind::Networks, Kind::Subnets, Kind::SecurityGroups])
         .await?;
+    let flavor = want.spec.flavor_id.as_ref().or(want.spec.flavor.as_ref());
     Ok(Catalog {
-        images: images(view, want).await?,
-        image_object: image_object(context, want).await?,
+        images: catalog::images(view, &want.spec.image).await?,
+        image_object: catalog::image_object(context, &want.namespace, &want.spec.image).await?,
         trunks: want.needs_trunks() && view.has_extension(TRUNKS).await?,
-        flavors: flavors(view, want).await?,
+        flavors: match flavor {
+            Some(flavor) => catalog::flavors(view, flavor).await?,
+            None => Vec::new(),
+        },
         server_groups: server_groups(view, want).await?,
         networks: tables.networks.iter().map(world::network).collect(),
         subnets: tables.subnets.iter().filter_map(world::subnet).collect(),
@@ -180,62 +182,6 @@ async fn catalog(context: &Context, view: &View, want: &Want) -> Result<Catalog,
             .map(world::security_group)
             .collect(),
     })
-}
-
-async fn images(view: &View, want: &Want) -> Result<Vec<plan::world::Image>, Error> {
-    let image = &want.spec.image;
-    if let Some(id) = &image.id {
-        return Ok(view.image(id).await?.iter().map(rows::image).collect());
-    }
-    let Some(filter) = &image.filter else {
-        return Ok(Vec::new());
-    };
-    let mut found = view.images(filter.name.as_deref(), &filter.tags).await?;
-    if found.is_empty() {
-        found = view.images(None, &[]).await?;
-    }
-    Ok(found.iter().map(rows::image).collect())
-}
-
-/// The Image object of the spec, if it names one. The kind exists only where ORC is installed, and
-/// without it the API server knows no such path.
-async fn image_object(context: &Context, want: &Want) -> Result<ImageObject, Error> {
-    let Some(reference) = &want.spec.image.image_ref else {
-        return Ok(ImageObject::Unknown);
-    };
-    let images = Api::<orc::Image>::namespaced(context.client.clone(), &want.namespace);
-    match images.get(&reference.name).await {
-        Ok(image) => Ok(ImageObject::from(&image)),
-        Err(kube::Error::Api(refused)) if refused.code == 404 => {
-            // Of an object that is absent, the answer names the kind.
-            let of_object = refused
-                .details
-                .as_ref()
-                .is_some_and(|it| it.name == reference.name);
-            Ok(match of_object {
-                true => ImageObject::Absent,
-                false => ImageObject::NotInstalled,
-            })
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn flavors(view: &View, want: &Want) -> Result<Vec<plan::world::Flavor>, Error> {
-    let Some(wanted) = want.spec.flavor_id.as_ref().or(want.spec.flavor.as_ref()) else {
-        return Ok(Vec::new());
-    };
-    if let Some(found) = view.flavor(wanted).await? {
-        return Ok(vec![rows::flavor(&found)]);
-    }
-    Ok(view
-        .cloud()
-        .compute()
-        .flavors()
-        .await?
-        .iter()
-        .map(rows::flavor)
-        .collect())
 }
 
 async fn server_groups(view: &View, want: &Want) -> Result<Vec<plan::world::ServerGroup>, Error> {

@@ -89,6 +89,7 @@ pub fn image(row: &image::Image) -> Image {
         name: row.name.clone(),
         tags: row.tags.clone(),
         status: row.status.as_str().to_owned(),
+        os_type: row.os_type.clone(),
     }
 }
 
@@ -101,6 +102,7 @@ pub fn flavor(row: &compute::Flavor) -> Flavor {
         vcpus: small(row.vcpus),
         ram_mib: small(row.ram),
         disk_gib: small(row.disk),
+        ephemeral_gib: small(row.ephemeral),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::step::{Problem, Step, Waiting};
 /// The next step of a machine that should live.
 pub fn step(want: &Want, seen: &Seen, status: &mut Status) -> Outcome {
     let Some(server) = &seen.server else {
-        return begin(want, status);
+        return begin(want);
     };
     let reported = server.status.clone().unwrap_or_default();
     status.status.instance_id.clone_from(&reported.instance_id);
@@ -30,10 +30,7 @@ pub fn step(want: &Want, seen: &Seen, status: &mut Status) -> Outcome {
 }
 
 /// There is no object for the server yet.
-fn begin(want: &Want, status: &Status) -> Outcome {
-    if let Some(id) = &status.provider_id {
-        return lost(want, id);
-    }
+fn begin(want: &Want) -> Outcome {
     let waits = |reason: Reason, message: &str| {
         let said = Said::instance(Saying::not(reason, message));
         (Step::Wait(Waiting::for_event(reason, message)), said)

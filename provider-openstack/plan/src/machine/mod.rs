@@ -16,7 +16,7 @@ mod want;
 use std::fmt;
 
 use crds::openstack::v1alpha1::OpenStackServer;
-use crds::openstack::v1beta2::OpenStackMachineStatus;
+use crds::openstack::v1beta2::{OpenStackIdentityReference, OpenStackMachineStatus, PortOpts};
 use jiff::Timestamp;
 
 use crate::step::{Decision, Step};
@@ -58,6 +58,13 @@ pub struct Status {
 pub enum Action {
     /// Creates the object that stands for the server.
     CreateServerObject(Box<OpenStackServer>),
+    /// Writes into the object that stands for the server what may change: the credentials, and the
+    /// allowed address pairs of its ports.
+    UpdateServerObject {
+        name: String,
+        identity_ref: Box<OpenStackIdentityReference>,
+        ports: Vec<PortOpts>,
+    },
     /// Deletes the object that stands for the server.
     DeleteServerObject {
         name: String,
@@ -101,6 +108,7 @@ impl Action {
     pub fn name(&self) -> &'static str {
         match self {
             Action::CreateServerObject(_) => "CreateOpenStackServer",
+            Action::UpdateServerObject { .. } => "UpdateOpenStackServer",
             Action::DeleteServerObject { .. } => "DeleteOpenStackServer",
             Action::LabelServerObject { .. } => "LabelOpenStackServer",
             Action::CreateMember(_) => "CreateMember",
@@ -119,6 +127,7 @@ impl fmt::Display for Action {
                 let name = object.metadata.name.as_deref().unwrap_or_default();
                 write!(f, "create OpenStackServer {name}")
             }
+            Action::UpdateServerObject { name, .. } => write!(f, "update OpenStackServer {name}"),
             Action::DeleteServerObject { name } => write!(f, "delete OpenStackServer {name}"),
             Action::LabelServerObject { name, .. } => write!(f, "label OpenStackServer {name}"),
             Action::CreateMember(new) => {
@@ -153,7 +162,7 @@ pub fn plan(want: &Want, seen: &Seen, now: Timestamp) -> Decision<Action, Status
         live::step(want, seen, &mut status)
     };
     report::conditions(&mut status.status, said, want.generation, now);
-    let step = match object::label(want, seen) {
+    let step = match object::label(want, seen).or_else(|| object::update(want, seen)) {
         Some(action) => Step::Do(vec![action]),
         None => step,
     };

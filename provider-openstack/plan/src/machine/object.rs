@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crds::capi::names::{CLUSTER_NAME_LABEL, WATCH_FILTER_LABEL};
+use crds::openstack::names::INSTANCE_ID_ANNOTATION;
 use crds::openstack::v1alpha1::{OpenStackServer, OpenStackServerSpec};
 use crds::openstack::v1beta2::{
     FixedIP, NetworkParam, OpenStackIdentityReference, OpenStackMachineSpec, PortOpts,
@@ -20,6 +21,11 @@ pub fn server(want: &Want, bootstrap_secret: &str) -> OpenStackServer {
     let mut labels = BTreeMap::from([(CLUSTER_NAME_LABEL.to_string(), want.cluster.name.clone())]);
     if let Some(value) = &want.watch_filter {
         labels.insert(WATCH_FILTER_LABEL.to_string(), value.clone());
+    }
+    // A machine is a promise about one server: its new object adopts that one, and makes no other.
+    if let Some(id) = want.instance_id() {
+        let annotation = (INSTANCE_ID_ANNOTATION.to_string(), id.to_string());
+        object.metadata.annotations = Some([annotation].into());
     }
     object.metadata.namespace = Some(want.namespace.clone());
     object.metadata.labels = Some(labels);
@@ -44,14 +50,29 @@ pub fn label(want: &Want, seen: &Seen) -> Option<Action> {
     })
 }
 
+/// New credentials are for a server that goes, too: without them it could not go.
+pub fn update(want: &Want, seen: &Seen) -> Option<Action> {
+    let server = seen.server.as_ref()?;
+    let mut ports = server.spec.ports.clone();
+    for (port, wanted) in ports.iter_mut().zip(&want.spec.ports) {
+        port.allowed_address_pairs
+            .clone_from(&wanted.allowed_address_pairs);
+    }
+    // A cluster that is gone has left no credentials behind.
+    let identity_ref = Some(want.identity_ref()).filter(|identity| !identity.name.is_empty());
+    let identity_ref = identity_ref.unwrap_or(&server.spec.identity_ref);
+    let current = ports == server.spec.ports && *identity_ref == server.spec.identity_ref;
+    (!current).then(|| Action::UpdateServerObject {
+        name: want.name.clone(),
+        identity_ref: Box::new(identity_ref.clone()),
+        ports,
+    })
+}
+
 fn spec(want: &Want, bootstrap_secret: &str) -> OpenStackServerSpec {
     let cluster = &want.cluster;
     let blueprint = Blueprint {
-        identity_ref: want
-            .spec
-            .identity_ref
-            .as_ref()
-            .unwrap_or(&cluster.identity_ref),
+        identity_ref: want.identity_ref(),
         cluster_tags: &cluster.tags,
         network: cluster.network.as_ref().map(|network| network.id.as_str()),
         subnets: &cluster.subnets,
@@ -119,18 +140,21 @@ impl Blueprint<'_> {
     /// A port with what it does not say itself: the cluster's network, and the managed group. The
     /// machine's own groups come on top.
     fn complete(&self, groups: &[SecurityGroupParam], mut port: PortOpts) -> PortOpts {
-        if port.network.is_none() && port.fixed_ips.is_empty() {
+        let mut subnets = port.fixed_ips.iter().filter_map(|ip| ip.subnet.as_ref());
+        if port.network.is_none() && subnets.next().is_none() {
             port.network = self.network.map(|id| NetworkParam {
                 id: Some(id.to_string()),
                 filter: None,
             });
             let subnets = self.subnets.iter().cloned();
-            port.fixed_ips = subnets
-                .map(|subnet| FixedIP {
-                    subnet: Some(subnet),
-                    ip_address: None,
-                })
-                .collect();
+            let anywhere = subnets.map(|subnet| FixedIP {
+                subnet: Some(subnet),
+                ip_address: None,
+            });
+            // Addresses that the user chose say by themselves where they are from.
+            if port.fixed_ips.is_empty() {
+                port.fixed_ips = anywhere.collect();
+            }
         }
         if port.enable_port_security != Some(false) {
             let managed = self

@@ -142,7 +142,7 @@ pub fn refused(
         Action::CreateServerObject(_) => {
             Said::instance(Saying::not(Reason::InstanceCreateFailed, message))
         }
-        Action::LabelServerObject { .. } => {
+        Action::LabelServerObject { .. } | Action::UpdateServerObject { .. } => {
             Said::instance(Saying::not(Reason::InstanceNotReady, message))
         }
         Action::DeleteServerObject { .. } => {

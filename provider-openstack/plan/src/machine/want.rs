@@ -116,6 +116,18 @@ impl Want {
         }
     }
 
+    /// The machine's own credentials, or those of its cluster.
+    pub fn identity_ref(&self) -> &OpenStackIdentityReference {
+        let own = self.spec.identity_ref.as_ref();
+        own.unwrap_or(&self.cluster.identity_ref)
+    }
+
+    /// UUID of the server that the machine already stands for.
+    pub fn instance_id(&self) -> Option<&str> {
+        let provider_id = self.spec.provider_id.as_deref()?;
+        provider_id.rsplit_once('/').map(|(_, id)| id)
+    }
+
     /// Whether [`super::Seen::ingress`] is needed, given that the machine is past its beginning.
     pub fn needs_ingress(&self) -> bool {
         self.cluster.ingress != Ingress::None && !(self.deleting && self.cluster.deleting)

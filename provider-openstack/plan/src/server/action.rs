@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crds::capi::IPAddressClaim;
-use crds::openstack::v1beta2::ResolvedPortSpec;
+use crds::openstack::v1beta2::{AddressPair, ResolvedPortSpec};
 
 /// One call, to the cloud or to the API server.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +14,11 @@ pub enum Action {
     TagPort {
         id: String,
         tags: Vec<String>,
+    },
+    /// Replaces the allowed address pairs of a port.
+    SetAddressPairs {
+        id: String,
+        pairs: Vec<AddressPair>,
     },
     DeletePort(String),
     /// Creates a trunk, with its tags.
@@ -56,6 +61,7 @@ impl Action {
         match self {
             Action::CreatePort(_) => "CreatePort",
             Action::TagPort { .. } | Action::TagTrunk { .. } => "ReplaceAllAttributeTags",
+            Action::SetAddressPairs { .. } => "UpdatePort",
             Action::DeletePort(_) => "DeletePort",
             Action::CreateTrunk(_) => "CreateTrunk",
             Action::RecordSubPorts { .. } => "RecordTrunkSubports",
@@ -78,6 +84,9 @@ impl fmt::Display for Action {
         match self {
             Action::CreatePort(new) => write!(f, "create port {}", new.name),
             Action::TagPort { id, .. } => write!(f, "set tags of port {id}"),
+            Action::SetAddressPairs { id, .. } => {
+                write!(f, "set allowed address pairs of port {id}")
+            }
             Action::DeletePort(id) => write!(f, "delete port {id}"),
             Action::CreateTrunk(new) => write!(f, "create trunk {}", new.name),
             Action::TagTrunk { id, .. } => write!(f, "set tags of trunk {id}"),

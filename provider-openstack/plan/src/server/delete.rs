@@ -8,7 +8,7 @@ use crds::openstack::v1beta2::PortStatus;
 use super::report::{self, Outcome};
 use super::{Action, Seen, Want, block_devices, owned};
 use crate::step::{Awaited, Resource, Step};
-use crate::world::{Server, State, Trunk};
+use crate::world::{Port, Server, State, Trunk};
 
 const REASON: Reason = Reason::Deleting;
 
@@ -47,7 +47,12 @@ fn end_servers(servers: &[&Server]) -> Outcome {
 fn rest(want: &Want, seen: &Seen, status: &mut OpenStackServerStatus) -> Outcome {
     let ports = owned::all_ports(want, seen);
     let mut actions = Vec::new();
-    for port in &ports {
+    // Neutron keeps a port that is in a trunk.
+    let in_trunk = |port: &&&Port| {
+        let mut trunks = seen.trunks.iter();
+        trunks.any(|trunk| trunk.sub_port_ids.contains(&port.id))
+    };
+    for port in ports.iter().filter(|port| !in_trunk(port)) {
         match seen.trunks.iter().find(|trunk| trunk.port_id == port.id) {
             Some(trunk) => actions.push(end_trunk(want, trunk, status)),
             None => actions.push(Action::DeletePort(port.id.clone())),

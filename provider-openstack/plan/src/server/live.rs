@@ -9,7 +9,7 @@ use super::ports::Ports;
 use super::report::{self, Outcome, problem};
 use super::resolve::{self, Unresolved};
 use super::volumes::Volumes;
-use super::{Action, NewServer, Seen, Want, block_devices, floating, owned};
+use super::{Action, NewServer, Seen, Want, block_devices, floating, owned, pairs};
 use crate::step::{Awaited, Resource, Step};
 use crate::tags;
 use crate::world::Server;
@@ -161,7 +161,9 @@ fn running(
                 return outcome;
             }
             status.ready = true;
-            (Step::of(ports.unused(), || Step::Done), report::ready())
+            let mut actions = ports.unused();
+            actions.extend(pairs::follow(want, ports, status));
+            (Step::of(actions, || Step::Done), report::ready())
         }
         "BUILD" => {
             let what = format!("Nova to build server {}", server.id);

@@ -12,6 +12,7 @@ mod floating;
 mod image;
 mod live;
 mod owned;
+mod pairs;
 mod ports;
 mod report;
 mod resolve;
@@ -20,9 +21,9 @@ mod tests;
 mod volumes;
 
 use crds::capi::names::CLUSTER_NAME_LABEL;
-use crds::openstack::names::{IDENTITY_ANNOTATION, INSTANCE_ID_ANNOTATION};
+use crds::openstack::names::INSTANCE_ID_ANNOTATION;
 use crds::openstack::v1alpha1::{OpenStackServer, OpenStackServerSpec, OpenStackServerStatus};
-use crds::openstack::v1beta2::{OpenStackIdentityReference, PortOpts};
+use crds::openstack::v1beta2::PortOpts;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::step::{Decision, Step};
@@ -75,23 +76,11 @@ impl From<&OpenStackServer> for Want {
             cluster: label(CLUSTER_NAME_LABEL).cloned().unwrap_or_default(),
             generation: meta.generation,
             deleting: meta.deletion_timestamp.is_some(),
-            spec: OpenStackServerSpec {
-                identity_ref: identity(object),
-                ..object.spec.clone()
-            },
+            spec: object.spec.clone(),
             status,
             create_timeout: CREATE_TIMEOUT,
         }
     }
-}
-
-/// The credentials of a server: those of its spec, unless its owner has got others since.
-pub fn identity(object: &OpenStackServer) -> OpenStackIdentityReference {
-    let annotations = object.metadata.annotations.as_ref();
-    let newer = annotations.and_then(|all| all.get(IDENTITY_ANNOTATION));
-    newer
-        .and_then(|json| serde_json::from_str(json).ok())
-        .unwrap_or_else(|| object.spec.identity_ref.clone())
 }
 
 impl Want {

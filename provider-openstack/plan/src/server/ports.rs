@@ -50,6 +50,11 @@ impl<'a> Ports<'a> {
             .collect()
     }
 
+    /// For each port of the spec the one to use, if it is there.
+    pub fn slots(&self) -> &[Option<&'a Port>] {
+        &self.slots
+    }
+
     /// The ports to use, in the order of the spec.
     pub fn iter(&self) -> impl Iterator<Item = &'a Port> {
         self.slots.iter().flatten().copied()

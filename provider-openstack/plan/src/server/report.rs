@@ -157,6 +157,7 @@ pub fn refused(
             return self::condition(status, said, generation, now);
         }
         Action::TagPort { .. }
+        | Action::SetAddressPairs { .. }
         | Action::DeletePort(_)
         | Action::TagTrunk { .. }
         | Action::RecordSubPorts { .. }

@@ -1,7 +1,8 @@
 use crds::capi;
 use crds::openstack::v1alpha1::OpenStackServerStatus;
 use crds::openstack::v1beta2::{
-    FlavorParam, OpenStackCluster, OpenStackMachine, PortOpts, SecurityGroupParam,
+    AddressPair, FixedIP, FlavorParam, OpenStackCluster, OpenStackMachine, PortOpts,
+    SecurityGroupParam,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::json;
@@ -172,10 +173,89 @@ fn a_lost_server_is_said_and_the_machine_stays_provisioned() {
             .and_then(|i| i.provisioned),
         Some(true)
     );
-    // Not even the loss of the object leads to another server.
+}
+
+/// CAPO before it had such objects, or somebody deleted it by force.
+#[test]
+fn a_machine_without_its_server_object_gets_one_for_the_same_server() {
+    let mut model = Model::new();
+    let mut want = want(Ingress::None);
+    settle(&mut model, &mut want);
     model.server = None;
-    assert!(matches!(settle(&mut model, &mut want), Step::Blocked(_)));
-    assert_eq!(model.created, 1);
+    reconcile(&mut model, &mut want, 9, true);
+    let server = model.server.as_ref().expect("created");
+    let annotations = server.metadata.annotations.as_ref().expect("annotated");
+    let id = &annotations["infrastructure.cluster.x-k8s.io/instance-id"];
+    assert_eq!(Some(id), want.status.instance_id.as_ref());
+    let provider_id = want.spec.provider_id.as_deref().expect("set");
+    assert!(provider_id.ends_with(&format!("/{id}")));
+}
+
+/// CAPO never tells a server that its machine or cluster has other credentials now.
+#[test]
+fn other_credentials_reach_the_server_even_when_it_goes() {
+    let mut model = Model::new();
+    let mut want = want(Ingress::None);
+    settle(&mut model, &mut want);
+    let name = |model: &Model| {
+        let server = model.server.as_ref().expect("there");
+        server.spec.identity_ref.name.clone()
+    };
+    want.cluster.identity_ref.name = "rotated".into();
+    assert_eq!(settle(&mut model, &mut want), Step::Done);
+    assert_eq!(name(&model), "rotated");
+    let mut own = want.cluster.identity_ref.clone();
+    own.name = "own".into();
+    want.spec.identity_ref = Some(own);
+    want.deleting = true;
+    reconcile(&mut model, &mut want, 9, true);
+    assert_eq!(name(&model), "own");
+    // The cluster was removed by force: what it said is unknown, not nothing.
+    want.spec.identity_ref = None;
+    want.cluster.identity_ref = Default::default();
+    assert!(matches!(
+        plan(&want, &model.seen(), NOW).step,
+        Step::Do(actions) if matches!(actions.as_slice(), [Action::DeleteServerObject { .. }])
+    ));
+}
+
+#[test]
+fn address_pairs_reach_the_server_object() {
+    let mut model = Model::new();
+    let mut want = want(Ingress::None);
+    want.spec.ports = vec![PortOpts::default()];
+    settle(&mut model, &mut want);
+    want.spec.ports[0].allowed_address_pairs = vec![AddressPair {
+        ip_address: "10.0.0.9".into(),
+        mac_address: None,
+    }];
+    assert_eq!(settle(&mut model, &mut want), Step::Done);
+    let server = model.server.as_ref().expect("there");
+    let port = &server.spec.ports[0];
+    assert_eq!(port.allowed_address_pairs[0].ip_address, "10.0.0.9");
+    assert!(port.network.is_some(), "the rest stays");
+}
+
+#[test]
+fn an_address_alone_is_in_the_cluster_s_network() {
+    let mut model = Model::new();
+    let mut want = want(Ingress::None);
+    let address = FixedIP {
+        subnet: None,
+        ip_address: Some("10.6.0.200".into()),
+    };
+    want.spec.ports = vec![PortOpts {
+        fixed_ips: vec![address.clone()],
+        ..PortOpts::default()
+    }];
+    reconcile(&mut model, &mut want, 9, true);
+    let server = model.server.as_ref().expect("created");
+    let port = &server.spec.ports[0];
+    let network = port
+        .network
+        .as_ref()
+        .and_then(|network| network.id.as_deref());
+    assert_eq!((network, &port.fixed_ips), (Some("net"), &vec![address]));
 }
 
 #[test]

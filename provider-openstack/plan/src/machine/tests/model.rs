@@ -78,6 +78,16 @@ impl Model {
                     labels.insert(WATCH_FILTER_LABEL.to_owned(), watch_filter.clone());
                 }
             }
+            Action::UpdateServerObject {
+                identity_ref,
+                ports,
+                ..
+            } => {
+                if let Some(server) = &mut self.server {
+                    server.spec.identity_ref = (**identity_ref).clone();
+                    server.spec.ports.clone_from(ports);
+                }
+            }
             Action::DeleteServerObject { .. } => {
                 if let Some(server) = &mut self.server {
                     server.metadata.deletion_timestamp = Some(Time(NOW));

@@ -1,3 +1,4 @@
 mod cases;
+mod features;
 mod model;
 mod properties;

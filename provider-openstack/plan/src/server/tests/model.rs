@@ -79,6 +79,16 @@ impl Model {
                     port.tags.clone_from(tags);
                 }
             }
+            Action::SetAddressPairs { id, pairs } => {
+                self.check(id);
+                for port in self.ports.iter_mut().filter(|port| port.id == *id) {
+                    let pairs = pairs.iter().map(|pair| crate::world::AddressPair {
+                        ip_address: pair.ip_address.clone(),
+                        mac_address: Some("fa:16:3e:00:00:01".into()),
+                    });
+                    port.allowed_address_pairs = pairs.collect();
+                }
+            }
             Action::DeletePort(id) => {
                 self.check(id);
                 // Neutron refuses to.
@@ -492,7 +502,12 @@ pub fn reconcile(model: &mut Model, want: &mut Want, fault: Fault) -> Step<Actio
         } else {
             usize::MAX
         };
-        for action in actions.iter().take(most) {
+        let mut order: Vec<&Action> = actions.iter().take(most).collect();
+        // They run side by side, so any order must do. Creation keeps it for who counts ports.
+        if want.deleting {
+            order.reverse();
+        }
+        for action in order {
             model.apply(action);
         }
         let create = |a: &&Action| matches!(a, Action::CreatePort(_) | Action::CreateServer(_));
