@@ -62,6 +62,8 @@ impl Answer {
 impl Wire {
     /// Logs in with a password.
     pub async fn login(credentials: &Credentials) -> Result<Self> {
+        // The first provider that a process installs stays; it fails when there is one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut client = Client::builder()
             .no_proxy()
             .timeout(Duration::from_secs(60));
