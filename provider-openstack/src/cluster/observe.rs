@@ -85,6 +85,18 @@ impl Controller {
         if deleting {
             return Ok(Observed { seen, tables });
         }
+        self.capabilities(object, view, gone, &mut seen).await?;
+        Ok(Observed { seen, tables })
+    }
+
+    /// What the cloud can do, and what is known of the endpoint.
+    async fn capabilities(
+        &self,
+        object: &OpenStackCluster,
+        view: &View,
+        gone: &Gone,
+        seen: &mut Seen,
+    ) -> Result<(), Error> {
         if !object.spec.tags.is_empty() {
             seen.tagging = view.has_extension(cloud::network::TAGS).await?;
         }
@@ -98,14 +110,21 @@ impl Controller {
         }
         if gone.load_balancer {
             let name = gone.identity.names.load_balancer();
-            seen.octavia = self.octavia(object, view, &seen, &name).await?;
+            seen.octavia = self.octavia(object, view, seen, &name).await?;
         }
-        seen.endpoint_address = endpoint_address(object).await;
-        seen.management = self
-            .context
-            .management
-            .seen(seen.endpoint_address.as_deref());
-        Ok(Observed { seen, tables })
+        let balancer = seen.status.api_server_managed_load_balancer.as_ref();
+        let published = balancer.map(|balancer| balancer.ip.clone());
+        let published = published.filter(|address| !address.is_empty());
+        seen.endpoint_address = match &published {
+            // Its addresses are known, so that no name has to be looked up.
+            Some(_) => None,
+            None if gone.load_balancer => endpoint_address(object).await,
+            None => None,
+        };
+        let endpoint = published.as_ref().or(seen.endpoint_address.as_ref());
+        let management = &self.context.management;
+        seen.management = management.seen(endpoint.map(String::as_str));
+        Ok(())
     }
 
     async fn octavia(

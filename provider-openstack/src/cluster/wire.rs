@@ -110,7 +110,7 @@ pub(super) fn load_balancer(new: &NewLoadBalancer) -> LoadBalancerCreate {
         additional_vips: new
             .additional_vip_subnets
             .iter()
-            .map(additional_vip)
+            .map(|subnet| additional_vip(subnet))
             .collect(),
         provider: new.provider.clone(),
         flavor_id: new.flavor.clone(),
@@ -119,9 +119,9 @@ pub(super) fn load_balancer(new: &NewLoadBalancer) -> LoadBalancerCreate {
     }
 }
 
-fn additional_vip(subnet: &String) -> AdditionalVip {
+fn additional_vip(subnet: &str) -> AdditionalVip {
     AdditionalVip {
-        subnet_id: subnet.clone(),
+        subnet_id: subnet.to_owned(),
         ip_address: None,
     }
 }
