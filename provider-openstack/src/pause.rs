@@ -1,11 +1,17 @@
-//! Who is to be looked at again when a cluster is no longer paused.
+//! What a pause says, and who is to be looked at again when a cluster is paused or no longer is.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use crds::capi;
+use crds::openstack::conditions::{ConditionType, Reason};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{Api, Resource};
+use plan::conditions::{self, New, Status};
 use runtime::Key;
 use runtime::controller::{Cached, Object};
+use serde::Serialize;
 
 /// Remembers which clusters are paused, so that other changes of a cluster, which are many, do not
 /// wake all that belongs to it.
@@ -13,24 +19,60 @@ use runtime::controller::{Cached, Object};
 pub struct Unpaused(Mutex<HashSet<Key>>);
 
 impl Unpaused {
-    /// The objects with the label of `cluster`, if it was paused when it was last seen and is not
-    /// any more.
+    /// The objects with the label of `cluster`, if it was paused or unpaused since it was last seen.
     pub fn members<K: Object>(&self, cluster: &capi::Cluster, objects: &Cached<K>) -> Vec<Key> {
         let key = Key::of(cluster);
-        if !self.ended(&key, cluster.spec.paused) {
+        if !self.changed(&key, cluster.spec.paused) {
             return Vec::new();
         }
         members(&key, objects, |_| true)
     }
 
-    fn ended(&self, key: &Key, paused: bool) -> bool {
+    fn changed(&self, key: &Key, paused: bool) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if paused {
-            known.insert(key.clone());
-            return false;
+            return known.insert(key.clone());
         }
         known.remove(key)
     }
+}
+
+/// The condition `Paused`, as the contract of Cluster API has it.
+pub fn condition(paused: bool) -> New<'static> {
+    let (status, reason) = match paused {
+        true => (Status::True, Reason::Paused),
+        false => (Status::False, Reason::NotPaused),
+    };
+    New {
+        status,
+        ..New::not(ConditionType::Paused.as_str(), reason.as_str(), "")
+    }
+}
+
+/// Says in the status of `object` that nobody touches it. `conditions` are those of such a status.
+///
+/// # Errors
+/// When the API server refuses.
+pub async fn publish<K, S>(
+    api: &Api<K>,
+    object: &K,
+    current: Option<&S>,
+    conditions: fn(&mut S) -> &mut Vec<Condition>,
+) -> Result<(), kube::Error>
+where
+    K: Object + Resource<DynamicType = ()> + Serialize,
+    S: Clone + Default + PartialEq + Serialize,
+{
+    let mut status = current.cloned().unwrap_or_default();
+    let generation = object.meta().generation;
+    conditions::set(
+        conditions(&mut status),
+        condition(true),
+        generation,
+        Timestamp::now(),
+    );
+    runtime::apply::status(api, object, current, &status).await?;
+    Ok(())
 }
 
 /// The objects with the label of `cluster` that `wanted` accepts.
@@ -53,12 +95,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_end_of_a_pause_counts() {
+    fn begin_and_end_of_a_pause_count() {
         let unpaused = Unpaused::default();
         let key = Key::new("default", "demo");
         let ended: Vec<bool> = [false, true, true, false, false]
-            .map(|paused| unpaused.ended(&key, paused))
+            .map(|paused| unpaused.changed(&key, paused))
             .into();
-        assert_eq!(ended, [false, false, false, true, false]);
+        assert_eq!(ended, [false, true, false, true, false]);
     }
 }

@@ -12,7 +12,7 @@ use plan::step::Problem;
 use serde_json::json;
 
 use super::execute::Failed;
-use crate::{Context, Error};
+use crate::{Context, Error, pause};
 
 /// A status in the making.
 struct Draft<'o> {
@@ -67,12 +67,11 @@ impl<'o> Draft<'o> {
         self.set(New::ready(
             ConditionType::OpenStackAuthenticationSucceeded.as_str(),
         ));
-        let paused = New::not(
-            ConditionType::Paused.as_str(),
-            Reason::NotPaused.as_str(),
-            "",
-        );
-        self.set(paused);
+        self.not_paused();
+    }
+
+    fn not_paused(&mut self) {
+        self.set(pause::condition(false));
     }
 
     /// One apply, and none when nothing changed.
@@ -129,6 +128,7 @@ pub(super) async fn invalid(
     problem: &Problem,
 ) -> Result<(), Error> {
     let mut draft = Draft::new(object);
+    draft.not_paused();
     draft.fail(
         ConditionType::NetworkReady,
         Reason::OpenStackError,
@@ -146,6 +146,7 @@ pub(super) async fn error(
 ) -> Result<(), Error> {
     let mut draft = Draft::new(object);
     if let Some(message) = error.authentication() {
+        draft.not_paused();
         let type_ = ConditionType::OpenStackAuthenticationSucceeded;
         draft.fail(type_, error.authentication_reason(), &message);
         return draft.apply(context).await;
@@ -166,9 +167,6 @@ pub(super) async fn error(
 /// Reconciling is switched off.
 pub(super) async fn paused(context: &Context, object: &OpenStackCluster) -> Result<(), Error> {
     let mut draft = Draft::new(object);
-    draft.set(New {
-        status: conditions::Status::True,
-        ..New::not(ConditionType::Paused.as_str(), Reason::Paused.as_str(), "")
-    });
+    draft.set(pause::condition(true));
     draft.apply(context).await
 }

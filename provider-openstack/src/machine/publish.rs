@@ -11,7 +11,7 @@ use runtime::Requeue;
 use serde_json::json;
 
 use super::execute::Refused;
-use crate::Error;
+use crate::{Error, pause};
 
 /// Publishes what a plan says, or the action that was refused. The provider id goes first: Cluster
 /// API reads it as soon as the status says `provisioned`.
@@ -27,8 +27,10 @@ pub async fn status(
             .await?;
     }
     let mut status = published.status;
+    let (now, generation) = (Timestamp::now(), object.metadata.generation);
+    let not_paused = pause::condition(false);
+    conditions::set(&mut status.conditions, not_paused, generation, now);
     if let Some(refused) = refused {
-        let (now, generation) = (Timestamp::now(), object.metadata.generation);
         plan::machine::refused(
             &mut status,
             &refused.action,

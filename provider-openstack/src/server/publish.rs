@@ -8,7 +8,7 @@ use plan::conditions::{self, New};
 use runtime::Requeue;
 
 use super::execute::Refused;
-use crate::Error;
+use crate::{Error, pause};
 
 /// Publishes the status of a plan, or of the action that was refused.
 pub async fn status(
@@ -20,6 +20,8 @@ pub async fn status(
     let (now, generation) = (Timestamp::now(), server.metadata.generation);
     let known = New::ready(ConditionType::OpenStackAuthenticationSucceeded.as_str());
     conditions::set(&mut status.conditions, known, generation, now);
+    let not_paused = pause::condition(false);
+    conditions::set(&mut status.conditions, not_paused, generation, now);
     if let Some(refused) = refused {
         plan::server::refused(
             &mut status,
