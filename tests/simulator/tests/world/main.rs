@@ -8,6 +8,7 @@ use simulator::{Delays, Reply, Resource, Seed, Service, World};
 
 mod balancer;
 mod compute;
+mod invariants;
 mod network;
 
 /// A cloud and its time.
