@@ -2,6 +2,7 @@
 //! shipped, and the CEL rules of its CRDs.
 
 mod cel;
+mod life;
 mod webhooks;
 
 use std::path::Path;
@@ -35,12 +36,16 @@ struct Admission {
 impl Admission {
     /// An empty namespace, of which nobody is asked yet.
     async fn open(namespace: &str) -> Self {
-        let api = ApiServer::get().await.unwrap();
-        let client = api.client().unwrap();
+        let client = ApiServer::get().await.unwrap().client().unwrap();
         let cluster = Cluster::open(client, namespace, "clouds: {}", DEADLINE);
+        Self::of(cluster.await.unwrap()).await
+    }
+
+    /// The namespace of a cluster.
+    async fn of(cluster: Cluster) -> Self {
         Self {
-            api,
-            cluster: cluster.await.unwrap(),
+            api: ApiServer::get().await.unwrap(),
+            cluster,
             stop: watch::Sender::new(false),
         }
     }
