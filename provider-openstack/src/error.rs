@@ -10,8 +10,8 @@ use runtime::controller::is_conflict;
 use crate::identity::{IdentityError, way_out};
 
 /// Octavia is busy with another change of the same load balancer, or Neutron with another of the
-/// same resource.
-const AFTER_CONFLICT: Duration = Duration::from_secs(2);
+/// same resource: that passes, and is looked at again after this at the latest.
+const AFTER_CONFLICT: Duration = Duration::from_secs(30);
 
 /// Why a reconcile could not be finished. It is tried again with the object's backoff, unless the
 /// cloud says when.
@@ -89,10 +89,14 @@ impl Retry for Error {
             Self::Kubernetes(kube::Error::Api(refused)) if refused.code == 409 => {
                 Some(Duration::from_secs(1))
             }
-            Self::Execute { source, .. } if source.kind == ErrorKind::Conflict => {
-                Some(source.retry_after.unwrap_or(AFTER_CONFLICT))
-            }
             other => other.cloud().and_then(|error| error.retry_after),
+        }
+    }
+
+    fn longest_wait(&self) -> Duration {
+        match self {
+            Self::Execute { source, .. } if source.kind == ErrorKind::Conflict => AFTER_CONFLICT,
+            _ => Duration::MAX,
         }
     }
 

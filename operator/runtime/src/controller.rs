@@ -135,6 +135,12 @@ pub trait Retry: std::error::Error + Send + Sync + 'static {
         None
     }
 
+    /// The longest wait before the next try, jitter included; what passes soon need not wait for five
+    /// minutes because it has lasted a while.
+    fn longest_wait(&self) -> Duration {
+        Duration::MAX
+    }
+
     /// Whether this happens in normal work, such as a write that lost a race: it is no failure of
     /// the object, and no warning. Tried again after [`Retry::retry_after`], or 1 s.
     fn is_normal(&self) -> bool {
@@ -434,6 +440,7 @@ where
         return Action::requeue(error.retry_after().unwrap_or(AFTER_CONFLICT));
     }
     let wait = work.backoff.failed(key.clone());
+    let wait = wait.min(error.longest_wait());
     let wait = error.retry_after().unwrap_or(wait);
     tracing::warn!(controller = work.name, object = %key, %error, retry_in = ?wait, "reconcile failed");
     Action::requeue(wait)

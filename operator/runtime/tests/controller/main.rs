@@ -24,6 +24,7 @@ const CONCURRENCY: u16 = 8;
 #[derive(Debug)]
 enum Failed {
     Cloud,
+    Busy,
     Conflict,
 }
 
@@ -38,6 +39,13 @@ impl std::error::Error for Failed {}
 impl Retry for Failed {
     fn is_normal(&self) -> bool {
         matches!(self, Self::Conflict)
+    }
+
+    fn longest_wait(&self) -> Duration {
+        match self {
+            Self::Busy => Duration::from_secs(30),
+            _ => Duration::MAX,
+        }
     }
 }
 
@@ -85,6 +93,7 @@ async fn reconcile(object: Arc<ConfigMap>, seen: Arc<Seen>) -> Result<Requeue, F
     seen.finish.notify_one();
     match behaviour {
         "failing" => Err(Failed::Cloud),
+        "busy" => Err(Failed::Busy),
         "conflict" if first => Err(Failed::Conflict),
         _ => Ok(Requeue::OnChange),
     }
@@ -219,6 +228,24 @@ async fn the_wait_of_a_failing_object_grows_from_a_second_to_five_minutes() {
         let exact = 2f64.powi(i32::try_from(number).expect("small")).min(300.0);
         assert!(
             wait >= exact * 0.79 && wait <= exact * 1.21,
+            "wait {number}: {wait} s"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_passes_soon_is_looked_at_sooner() {
+    let api = Api::default();
+    api.put("a", "busy");
+    let test = run(&api);
+    test.seen.until(|seen| seen.times("a").len() == 12).await;
+    let times = test.seen.times("a");
+    for (number, pair) in times.windows(2).enumerate() {
+        let wait = (pair[1] - pair[0]).as_secs_f64();
+        let exact = 2f64.powi(i32::try_from(number).expect("small"));
+        let exact = exact.min(30.0);
+        assert!(
+            wait >= exact * 0.79 && wait <= (exact * 1.21).min(30.1),
             "wait {number}: {wait} s"
         );
     }
