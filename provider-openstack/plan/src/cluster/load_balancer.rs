@@ -100,7 +100,7 @@ fn broken(want: &Want, balancer: &LoadBalancer) -> Problem {
         field: "status.apiServerManagedLoadBalancer".into(),
         value: balancer.id.clone(),
         way_out: "Octavia reports provisioning_status ERROR: let an operator fail it over, or delete it and a new \
-                  one is made with the same floating IP"
+                  one is made at the same address"
             .into(),
     }
 }
