@@ -25,6 +25,9 @@ use tokio::time::{Instant, sleep};
 const DEADLINE: Duration = Duration::from_secs(30);
 const SHIPPED: &str = "../../config/webhook/validating.yaml";
 
+/// What the API server says to a request.
+type Answer = Result<(), Box<Status>>;
+
 /// A namespace whose objects the webhooks are asked about.
 struct Admission {
     api: &'static ApiServer,
@@ -116,7 +119,7 @@ impl Admission {
         api.create(&PostParams::default(), &object).await.unwrap()
     }
 
-    async fn try_create(&self, kind: &str, name: &str, spec: &Value) -> Result<(), Status> {
+    async fn try_create(&self, kind: &str, name: &str, spec: &Value) -> Answer {
         let dry_run = PostParams {
             dry_run: true,
             ..PostParams::default()
@@ -129,7 +132,7 @@ impl Admission {
         refusal(answer)
     }
 
-    async fn try_change(&self, kind: &str, name: &str, patch: &Value) -> Result<(), Status> {
+    async fn try_change(&self, kind: &str, name: &str, patch: &Value) -> Answer {
         let dry_run = PatchParams {
             dry_run: true,
             ..PatchParams::default()
@@ -170,10 +173,10 @@ fn object(kind: &str, name: &str, spec: &Value) -> DynamicObject {
     .unwrap()
 }
 
-fn refusal(answer: Result<DynamicObject, kube::Error>) -> Result<(), Status> {
+fn refusal(answer: Result<DynamicObject, kube::Error>) -> Answer {
     match answer {
         Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) => Err(*status),
+        Err(kube::Error::Api(status)) => Err(status),
         Err(other) => panic!("no answer of the API server: {other}"),
     }
 }
@@ -215,7 +218,7 @@ fn server() -> Value {
 
 /// Asserts a refusal by a webhook, and what it says.
 #[track_caller]
-fn refused(answer: Result<(), Status>, field: &str, words: &[&str]) {
+fn refused(answer: Answer, field: &str, words: &[&str]) {
     let status = answer.expect_err("a refusal");
     assert!(status.message.contains("denied the request"), "{status:?}");
     assert_eq!((status.code, status.reason.as_str()), (422, "Invalid"));
@@ -231,7 +234,7 @@ fn refused(answer: Result<(), Status>, field: &str, words: &[&str]) {
 
 /// Asserts a refusal by the schema.
 #[track_caller]
-fn invalid(answer: Result<(), Status>, words: &[&str]) {
+fn invalid(answer: Answer, words: &[&str]) {
     let status = answer.expect_err("a refusal");
     assert!(!status.message.contains("denied the request"), "{status:?}");
     says(&status, words);
