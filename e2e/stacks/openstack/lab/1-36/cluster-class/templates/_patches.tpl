@@ -59,6 +59,11 @@ selector:
           path: /spec/template/spec/managedSecurityGroups/clusterNodesSecurityGroupRules
           valueFrom:
             template: |
+              - name: control-plane
+                description: The API server reaches pods for webhooks, extensions and proxies
+                direction: ingress
+                etherType: IPv4
+                remoteManagedGroups: [controlplane]
               {{`{{- range $number, $cidr := .builtin.cluster.network.pods }}`}}
               - name: {{`pods-{{ $number }}`}}
                 description: Pods
