@@ -3,9 +3,12 @@
 
 mod access;
 mod balancing;
+mod bastion;
 mod cloud;
+mod dual_stack;
 mod endpoint;
 mod octavia;
+mod ownership;
 mod problems;
 mod properties;
 mod servers;
