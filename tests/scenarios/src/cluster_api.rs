@@ -1,18 +1,24 @@
 //! What Cluster API does around the provider, as far as the provider needs it: it creates the objects
 //! with their owners, brings bootstrap data, and deletes machines before their cluster.
 
+use std::collections::BTreeMap;
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt};
 use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use kube::runtime::wait::await_condition;
+use kube::runtime::watcher::{Config, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
 
 const CORE: &str = "cluster.x-k8s.io";
 const INFRASTRUCTURE: &str = "infrastructure.cluster.x-k8s.io";
+/// Requests to the API server at a time.
+const AT_A_TIME: usize = 16;
 /// Secret with the credentials, for the identityRef of all objects.
 const IDENTITY: &str = "cloud";
 
@@ -179,17 +185,100 @@ impl Cluster {
             .map(drop)
     }
 
-    /// Deletes machines as Cluster API does: the infrastructure first, the Machine when it is gone.
+    /// Creates machines and waits until all of them are ready.
+    ///
+    /// # Errors
+    /// What the API server says, or which are not ready at the deadline.
+    pub async fn add_machines(&self, machines: &[Machine]) -> Result<()> {
+        let created = machines.iter().map(|machine| self.create_machine(machine));
+        futures::stream::iter(created)
+            .buffer_unordered(AT_A_TIME)
+            .try_collect::<()>()
+            .await?;
+        let names: Vec<&str> = machines
+            .iter()
+            .map(|machine| machine.name.as_str())
+            .collect();
+        self.machines("ready", |there| {
+            let is_waited_for = |name: &&&str| !there.get(**name).is_some_and(|ready| *ready);
+            names
+                .iter()
+                .filter(is_waited_for)
+                .map(|name| (*name).to_owned())
+                .collect()
+        })
+        .await
+    }
+
+    /// Deletes machines as Cluster API does: the infrastructure first, the Machines when it is gone.
     ///
     /// # Errors
     /// What does not go before the deadline.
-    pub async fn delete_machines(&self, names: impl IntoIterator<Item = String>) -> Result<()> {
-        try_join_all(names.into_iter().map(|name| async move {
-            self.delete("OpenStackMachine", &name).await?;
-            self.delete("Machine", &name).await
-        }))
-        .await
-        .map(drop)
+    pub async fn delete_machines(&self, names: &[String]) -> Result<()> {
+        for (kind, waits) in [("OpenStackMachine", true), ("Machine", false)] {
+            let api = self.api(kind);
+            let deletes = names.iter().map(|name| {
+                let api = api.clone();
+                async move { api.delete(name, &DeleteParams::default()).await.map(drop) }
+            });
+            futures::stream::iter(deletes)
+                .buffer_unordered(AT_A_TIME)
+                .try_collect::<()>()
+                .await?;
+            if waits {
+                let is_there =
+                    |there: &BTreeMap<String, bool>, name: &&String| there.contains_key(*name);
+                self.machines("gone", |there| {
+                    names
+                        .iter()
+                        .filter(|name| is_there(there, name))
+                        .cloned()
+                        .collect()
+                })
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows all OpenStackMachines, by name and whether they are ready, until `waiting` names none.
+    async fn machines(
+        &self,
+        wanted: &str,
+        waiting: impl Fn(&BTreeMap<String, bool>) -> Vec<String>,
+    ) -> Result<()> {
+        let (mut there, mut listed) = (BTreeMap::new(), false);
+        let mut events = pin!(watcher(self.api("OpenStackMachine"), Config::default()));
+        let deadline = Instant::now() + self.deadline;
+        loop {
+            let Ok(event) = timeout_at(deadline, events.next()).await else {
+                let names = waiting(&there);
+                let late = self.late(
+                    "OpenStackMachine",
+                    names.first().map_or("", String::as_str),
+                    wanted,
+                );
+                return Err(late
+                    .await
+                    .context(format!("{} machines are late", names.len())));
+            };
+            match event {
+                Some(Ok(Event::Init)) => {
+                    there.clear();
+                    listed = false;
+                }
+                Some(Ok(Event::InitApply(object) | Event::Apply(object))) => {
+                    there.insert(object.name_any(), is_ready(&object));
+                }
+                Some(Ok(Event::Delete(object))) => drop(there.remove(&object.name_any())),
+                Some(Ok(Event::InitDone)) => listed = true,
+                // It begins anew by itself.
+                Some(Err(_)) | None => {}
+            }
+            if listed && waiting(&there).is_empty() {
+                return Ok(());
+            }
+        }
     }
 
     /// Deletes all machines, then the cluster.
@@ -198,8 +287,8 @@ impl Cluster {
     /// What does not go before the deadline.
     pub async fn delete_all(&self) -> Result<()> {
         let machines = self.api("Machine").list(&Default::default()).await?;
-        self.delete_machines(machines.iter().map(ResourceExt::name_any))
-            .await?;
+        let names: Vec<String> = machines.iter().map(ResourceExt::name_any).collect();
+        self.delete_machines(&names).await?;
         self.delete("OpenStackCluster", &self.name).await?;
         self.delete("Cluster", &self.name).await
     }

@@ -1,6 +1,7 @@
 //! The provider in this process: all its controllers, on a thread of their own.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -23,14 +24,14 @@ pub struct Options {
     /// It handles the objects of this namespace alone.
     pub namespace: String,
     /// Seconds of its clock in a second: all that it waits for, and its timeouts, pass so much faster.
-    /// Requests take as long as they take, so they seem so much slower to it.
-    pub speed: u32,
+    /// Requests take as long as they take, so they seem so much slower to it. May change at any time.
+    pub speed: Arc<AtomicU32>,
 }
 
 /// A running provider. Dropped, it has crashed: nothing that was begun is finished.
 pub struct Provider {
-    /// What it counted.
-    pub metrics: Arc<cloud::Metrics>,
+    /// What its controllers counted.
+    pub metrics: Metrics,
     kill: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -42,7 +43,7 @@ impl Provider {
     /// There is no thread to be had.
     pub fn start(api: &'static ApiServer, options: Options) -> Result<Self> {
         let (kill, killed) = oneshot::channel();
-        let metrics = Arc::new(cloud::Metrics::default());
+        let metrics = Metrics::default();
         let counted = metrics.clone();
         let main = move || run(api, &options, counted, killed);
         let thread = thread::Builder::new()
@@ -76,7 +77,7 @@ impl Drop for Provider {
 fn run(
     api: &'static ApiServer,
     options: &Options,
-    metrics: Arc<cloud::Metrics>,
+    metrics: Metrics,
     killed: oneshot::Receiver<()>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -84,7 +85,7 @@ fn run(
         .build();
     let runtime = runtime.expect("a runtime");
     runtime.block_on(async {
-        let clock = run_clock(options.speed);
+        let clock = run_clock(options.speed.clone());
         let controllers = async {
             controllers(api, options, metrics)
                 .await
@@ -101,11 +102,7 @@ fn run(
     runtime.shutdown_background();
 }
 
-async fn controllers(
-    api: &ApiServer,
-    options: &Options,
-    metrics: Arc<cloud::Metrics>,
-) -> Result<()> {
+async fn controllers(api: &ApiServer, options: &Options, metrics: Metrics) -> Result<()> {
     // Nobody asks it to stop: it crashes.
     let (_stop, shutdown) = watch::channel(false);
     let kit = Kit {
@@ -115,11 +112,11 @@ async fn controllers(
         concurrency: CONCURRENCY,
         shutdown,
         health: Health::default(),
-        metrics: Metrics::default(),
+        metrics,
     };
     provider_openstack::run(
         kit,
-        metrics,
+        Arc::default(),
         None,
         provider_openstack::cluster::Management::default(),
     )
@@ -131,10 +128,7 @@ async fn controllers(
 ///
 /// Tokio moves a paused clock by itself whenever all tasks wait, also for an answer from another
 /// process. It does not while a blocking task runs, and one does here: the one that tells the time.
-async fn run_clock(speed: u32) {
-    if speed == 1 {
-        return std::future::pending().await;
-    }
+async fn run_clock(speed: Arc<AtomicU32>) {
     tokio::time::pause();
     let (tick, mut ticks) = mpsc::channel(1);
     tokio::task::spawn_blocking(move || {
@@ -149,6 +143,6 @@ async fn run_clock(speed: u32) {
         }
     });
     while let Some(passed) = ticks.recv().await {
-        tokio::time::advance(passed * speed).await;
+        tokio::time::advance(passed * speed.load(Ordering::Relaxed)).await;
     }
 }

@@ -1,9 +1,11 @@
 //! A scenario: a namespace, a cloud and a provider of its own, so that many run at a time.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use runtime::metrics::Outcome;
 use simulator::{Delays, Simulator};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -79,7 +81,7 @@ impl Scenario {
         .await?;
         let options = Options {
             namespace: namespace.to_owned(),
-            speed: pace.speed,
+            speed: Arc::new(AtomicU32::new(pace.speed)),
         };
         Ok(Self {
             cloud,
@@ -113,6 +115,43 @@ impl Scenario {
         spawn_blocking(|| drop(provider))
             .await
             .context("the provider")
+    }
+
+    /// From now on the clocks of the provider and of the cloud run so fast.
+    pub fn set_speed(&self, speed: u32) {
+        self.options.speed.store(speed, Ordering::Relaxed);
+        self.cloud.clock().set_speed(f64::from(speed));
+    }
+
+    /// Lets so much time pass on those clocks.
+    pub async fn pass(&self, time: Duration) {
+        sleep(time / self.options.speed.load(Ordering::Relaxed)).await;
+    }
+
+    /// Waits until a controller of this provider has reconciled so often.
+    ///
+    /// # Errors
+    /// How often it has, at the deadline.
+    pub async fn reconciled(&self, controller: &'static str, times: u64) -> Result<()> {
+        let deadline = Instant::now() + self.cluster.deadline;
+        let success = Outcome {
+            controller,
+            outcome: "success",
+        };
+        loop {
+            let provider = self.provider.lock().unwrap_or_else(PoisonError::into_inner);
+            let metrics = provider.as_ref().map(|provider| provider.metrics.clone());
+            drop(provider);
+            let metrics = metrics.context("no provider runs")?;
+            let done = metrics.controllers.reconciles.get_or_create(&success).get();
+            if done >= times {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("{controller} has reconciled {done} times, not {times}");
+            }
+            sleep(LOOK).await;
+        }
     }
 
     /// What the project holds.

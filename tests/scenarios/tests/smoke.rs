@@ -1,5 +1,7 @@
 //! The parts of the harness work together: a cloud that cannot be reached is a condition.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use kube::api::DynamicObject;
@@ -20,7 +22,7 @@ async fn a_cloud_that_cannot_be_reached_is_a_condition() {
         .unwrap();
     let options = Options {
         namespace: "smoke".to_owned(),
-        speed: 20,
+        speed: Arc::new(AtomicU32::new(20)),
     };
     let provider = Provider::start(api, options).unwrap();
     cluster

@@ -1,7 +1,6 @@
 //! Create, scale, upgrade, delete.
 
 use anyhow::{Context, Result};
-use futures::future::try_join_all;
 use scenarios::cluster_api::Machine;
 use scenarios::{Picture, Scenario};
 use serde_json::{Value, json};
@@ -19,23 +18,28 @@ pub async fn live(scenario: &Scenario, wanted: &Pictures) -> Result<Pictures> {
     let cluster = &scenario.cluster;
     cluster.create(shape()).await?;
     cluster.provisioned().await.context("create")?;
-    add(scenario, [control_plane("cp-0"), worker("worker-0")])
+    cluster
+        .add_machines(&[control_plane("cp-0"), worker("worker-0")])
         .await
         .context("create")?;
     let created = step(scenario, &wanted.created)
         .await
         .context("after creation")?;
 
-    add(scenario, [worker("worker-1")]).await.context("scale")?;
+    cluster
+        .add_machines(&[worker("worker-1")])
+        .await
+        .context("scale")?;
     let scaled = step(scenario, &wanted.scaled)
         .await
         .context("after scaling")?;
 
-    add(scenario, [control_plane("cp-1"), worker("worker-2")])
+    cluster
+        .add_machines(&[control_plane("cp-1"), worker("worker-2")])
         .await
         .context("upgrade")?;
     let old = ["cp-0", "worker-0"].map(str::to_owned);
-    cluster.delete_machines(old).await.context("upgrade")?;
+    cluster.delete_machines(&old).await.context("upgrade")?;
     let upgraded = step(scenario, &wanted.upgraded)
         .await
         .context("after the upgrade")?;
@@ -47,14 +51,6 @@ pub async fn live(scenario: &Scenario, wanted: &Pictures) -> Result<Pictures> {
         scaled,
         upgraded,
     })
-}
-
-async fn add(scenario: &Scenario, machines: impl IntoIterator<Item = Machine>) -> Result<()> {
-    let added = machines.into_iter().map(|machine| async move {
-        scenario.cluster.create_machine(&machine).await?;
-        scenario.cluster.machine_ready(&machine.name).await
-    });
-    try_join_all(added).await.map(drop)
 }
 
 async fn step(scenario: &Scenario, wanted: &Option<Picture>) -> Result<Option<Picture>> {

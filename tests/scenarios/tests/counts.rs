@@ -1,0 +1,159 @@
+//! What a cluster costs in requests to the cloud, whatever the number of its machines.
+//!
+//! `SCENARIOS_SIZES` names the numbers of workers, `10,100,1000` by default. The table that is printed
+//! is that of `docs/costs.md`.
+
+use std::env;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use scenarios::Scenario;
+use scenarios::cluster_api::Machine;
+use scenarios::scenario::Pace;
+use serde_json::{Value, json};
+
+const CONTROL_PLANES: usize = 3;
+/// While machines come and go. A faster clock would make slow work look like a long time.
+const BUSY: u32 = 5;
+/// While nothing happens.
+const IDLE: u32 = 60;
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+/// In ten idle minutes, and at a restart.
+const FEW: usize = 40;
+
+struct Costs {
+    workers: usize,
+    create: usize,
+    idle: usize,
+    restart: usize,
+    delete: usize,
+    seconds: u64,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_costs_nothing_and_a_machine_three_requests() {
+    let sizes = env::var("SCENARIOS_SIZES").unwrap_or_else(|_| "10,100,1000".to_owned());
+    println!(
+        "| workers | create | ten idle minutes | restart | delete | seconds |\n|---|---|---|---|---|---|"
+    );
+    for size in sizes.split(',') {
+        let workers = size.parse().expect("SCENARIOS_SIZES: numbers with commas");
+        let costs = measure(workers).await.unwrap();
+        let Costs {
+            create,
+            idle,
+            restart,
+            delete,
+            seconds,
+            ..
+        } = costs;
+        println!("| {workers} | {create} | {idle} | {restart} | {delete} | {seconds} |");
+        judge(&costs);
+    }
+}
+
+fn judge(costs: &Costs) {
+    let most = 3 * costs.workers + 100;
+    assert!(costs.create <= most, "create: at most {most}");
+    assert!(costs.idle <= FEW, "ten idle minutes: at most {FEW}");
+    assert!(costs.restart <= FEW, "restart: at most {FEW}");
+    assert!(costs.delete <= most, "delete: at most {most}");
+}
+
+async fn measure(workers: usize) -> Result<Costs> {
+    let begun = Instant::now();
+    let pace = Pace {
+        speed: BUSY,
+        deadline: Duration::from_secs(60 + workers as u64),
+        ..Pace::default()
+    };
+    let scenario = Scenario::open(&format!("costs-{workers}"), &pace).await?;
+    scenario.start()?;
+    let cluster = &scenario.cluster;
+    cluster.create(shape()).await?;
+    cluster.provisioned().await?;
+    let mut machines: Vec<Machine> = (0..CONTROL_PLANES)
+        .map(|at| machine(&format!("cp-{at}"), true))
+        .collect();
+    machines.extend((0..workers).map(|at| machine(&format!("worker-{at}"), false)));
+    cluster.add_machines(&machines).await.context("create")?;
+    scenario.settled().await?;
+    let create = scenario.cloud.log().take();
+    show("create", &create);
+
+    scenario.set_speed(IDLE);
+    scenario.pass(2 * TEN_MINUTES).await;
+    let idle = scenario.cloud.log().take();
+    show("twenty idle minutes", &idle);
+
+    scenario.set_speed(BUSY);
+    scenario.crash().await?;
+    scenario.start()?;
+    let all = machines.len() as u64;
+    for (controller, objects) in [
+        ("openstackcluster", 1),
+        ("openstackmachine", all),
+        ("openstackserver", all),
+    ] {
+        scenario
+            .reconciled(controller, objects)
+            .await
+            .context("restart")?;
+    }
+    let restart = scenario.cloud.log().take();
+    show("restart", &restart);
+
+    cluster.delete_all().await.context("delete")?;
+    scenario.is_empty()?;
+    let delete = scenario.cloud.log().take();
+    show("delete", &delete);
+    Ok(Costs {
+        workers,
+        create: create.len(),
+        idle: busiest(&idle),
+        restart: restart.len(),
+        delete: delete.len(),
+        seconds: begun.elapsed().as_secs(),
+    })
+}
+
+/// How many calls the busiest ten minutes have.
+fn busiest(calls: &[simulator::Call]) -> usize {
+    let ten_minutes = jiff::SignedDuration::try_from(TEN_MINUTES).expect("ten minutes");
+    let within = |from: &simulator::Call| {
+        let until = |call: &&simulator::Call| {
+            call.at >= from.at && call.at.duration_since(from.at) < ten_minutes
+        };
+        calls.iter().filter(until).count()
+    };
+    calls.iter().map(within).max().unwrap_or_default()
+}
+
+/// The calls by operation, for whoever wonders about a number.
+fn show(what: &str, calls: &[simulator::Call]) {
+    let mut counts = std::collections::BTreeMap::<&str, usize>::new();
+    for call in calls {
+        *counts.entry(&call.operation).or_default() += 1;
+    }
+    println!("{what}: {counts:?}");
+}
+
+fn shape() -> Value {
+    json!({
+        "managedSubnets": [{ "cidr": "10.6.0.0/16" }],
+        "apiServer": { "managedLoadBalancer": { "enabled": true } },
+        "managedSecurityGroups": { "allowAllInClusterTraffic": true },
+    })
+}
+
+fn machine(name: &str, control_plane: bool) -> Machine {
+    Machine {
+        name: name.to_owned(),
+        control_plane,
+        failure_domain: None,
+        spec: json!({
+            "flavor": { "filter": { "name": "SCS-2V-4-20s" } },
+            "image": { "filter": { "name": "ubuntu-capi-image-v1.36.2" } },
+        }),
+    }
+}

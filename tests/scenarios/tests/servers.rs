@@ -1,0 +1,308 @@
+//! Servers with everything that they may have, pools of floating IPs, templates.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use http::Method;
+use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::GroupVersionKind;
+use kube::{Api, ResourceExt};
+use scenarios::cluster_api::Machine;
+use scenarios::scenario::{PROJECT, Pace};
+use scenarios::{ApiServer, Scenario};
+use serde_json::{Value, json};
+use simulator::{Resource, Service, World};
+
+/// A cluster with one network and nothing in front of its API.
+async fn open(namespace: &str) -> Result<Scenario> {
+    let scenario = Scenario::open(namespace, &Pace::default()).await?;
+    scenario.start()?;
+    let spec = json!({
+        "managedSubnets": [{ "cidr": "10.6.0.0/24" }],
+        "managedSecurityGroups": {},
+        "tags": ["team-a"],
+    });
+    scenario.cluster.create(spec).await?;
+    scenario.cluster.provisioned().await?;
+    Ok(scenario)
+}
+
+fn worker(name: &str, mut spec: Value) -> Machine {
+    spec["flavor"] = json!({ "filter": { "name": "SCS-2V-4-20s" } });
+    if spec.get("image").is_none() {
+        spec["image"] = json!({ "filter": { "name": "ubuntu-capi-image-v1.36.2" } });
+    }
+    Machine {
+        name: name.to_owned(),
+        control_plane: false,
+        failure_domain: Some("az1".to_owned()),
+        spec,
+    }
+}
+
+/// Waits until the cloud is as `wanted`.
+async fn cloud(scenario: &Scenario, what: &str, wanted: impl Fn(&World) -> bool) -> Result<()> {
+    let deadline = Instant::now() + scenario.cluster.deadline;
+    while !scenario.cloud.world(|world| wanted(world)) {
+        if Instant::now() > deadline {
+            bail!("not in the cloud: {what}\n{}", scenario.cloud.audit());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
+async fn create(scenario: &Scenario, kind: &str, object: Value) -> Result<DynamicObject> {
+    let object: DynamicObject = serde_json::from_value(object)?;
+    let api = scenario.cluster.api(kind);
+    Ok(api.create(&PostParams::default(), &object).await?)
+}
+
+fn pool(name: &str) -> Value {
+    json!({
+        "apiVersion": "infrastructure.cluster.x-k8s.io/v1alpha1", "kind": "OpenStackFloatingIPPool",
+        "metadata": { "name": name },
+        "spec": {
+            "identityRef": { "name": "cloud", "cloudName": PROJECT },
+            "reclaimPolicy": "Delete",
+            "maxIPs": 1,
+        },
+    })
+}
+
+/// Everything that a worker may have at once.
+fn everything() -> Value {
+    json!({
+        "trunk": true,
+        "tags": ["blue"],
+        "serverMetadata": [{ "key": "rack", "value": "7" }],
+        "configDrive": true,
+        "rootVolume": { "sizeGiB": 20, "availabilityZone": { "from": "Machine" } },
+        "additionalBlockDevices": [
+            { "name": "data", "sizeGiB": 5, "storage": { "type": "Volume" } },
+            { "name": "scratch", "sizeGiB": 3, "storage": { "type": "Local" } },
+        ],
+        "schedulerHintAdditionalProperties": [
+            { "name": "colour", "value": { "type": "String", "string": "blue" } },
+        ],
+        "ports": [
+            { "allowedAddressPairs": [{ "ipAddress": "10.244.0.0/16" }] },
+            { "nameSuffix": "storage", "trunk": false, "enablePortSecurity": false, "description": "disks" },
+        ],
+        "floatingIPPoolRef": {
+            "apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "OpenStackFloatingIPPool", "name": "public",
+        },
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_with_everything_comes_and_goes() -> Result<()> {
+    let scenario = open("servers-everything").await?;
+    create(&scenario, "OpenStackFloatingIPPool", pool("public")).await?;
+    scenario
+        .cluster
+        .add_machines(&[worker("worker-0", everything())])
+        .await?;
+    scenario.cloud.world(has_everything)?;
+    let machine = scenario
+        .cluster
+        .api("OpenStackMachine")
+        .get("worker-0")
+        .await?;
+    let addresses = machine.data["status"]["addresses"].as_array();
+    let kinds: Vec<&Value> = addresses
+        .into_iter()
+        .flatten()
+        .map(|a| &a["type"])
+        .collect();
+    assert!(kinds.contains(&&json!("ExternalIP")), "{kinds:?}");
+
+    scenario.cloud.world(add_subport)?;
+    scenario
+        .cluster
+        .delete_machines(&["worker-0".to_owned()])
+        .await?;
+    // What the garbage collector does, for none runs here.
+    for kind in ["IPAddressClaim", "IPAddress"] {
+        let api = ipam("servers-everything", kind).await?;
+        for object in api.list(&Default::default()).await? {
+            api.delete(&object.name_any(), &DeleteParams::default())
+                .await?;
+        }
+    }
+    cloud(&scenario, "no floating IP of the pool", |world| {
+        !world.all(Resource::FloatingIps).any(is_of_pool)
+    })
+    .await?;
+    scenario
+        .cluster
+        .delete("OpenStackFloatingIPPool", "public")
+        .await?;
+    scenario.cluster.delete_all().await?;
+    scenario.is_empty()
+}
+
+fn is_of_pool(floating_ip: &Value) -> bool {
+    let description = floating_ip["description"].as_str().unwrap_or_default();
+    description.ends_with("OpenStackFloatingIPPool servers-everything/public")
+}
+
+fn has_everything(world: &mut World) -> Result<()> {
+    let named = |resource, name: &str| world.named(resource, name).context(name.to_owned());
+    let port = named(Resource::Ports, "worker-0-0")?;
+    let storage = named(Resource::Ports, "worker-0-storage")?;
+    assert_eq!(storage["description"], "disks");
+    assert_eq!(storage["port_security_enabled"], false);
+    assert_eq!(
+        port["allowed_address_pairs"][0]["ip_address"],
+        "10.244.0.0/16"
+    );
+    let trunk = named(Resource::Trunks, "worker-0-0")?;
+    assert_eq!(trunk["port_id"], port["id"]);
+    assert_eq!(trunk["tags"], json!(["blue", "team-a"]));
+    assert!(world.named(Resource::Trunks, "worker-0-storage").is_none());
+    let server = named(Resource::Servers, "worker-0")?;
+    assert_eq!(server["metadata"]["rack"], "7");
+    assert_eq!(port["device_id"], server["id"]);
+    for volume in ["worker-0-root", "worker-0-data"] {
+        assert_eq!(named(Resource::Volumes, volume)?["status"], "in-use");
+    }
+    let floating_ip = world.all(Resource::FloatingIps).find(|ip| is_of_pool(ip));
+    let floating_ip = floating_ip.context("no floating IP of the pool")?;
+    assert_eq!(floating_ip["port_id"], port["id"]);
+    Ok(())
+}
+
+/// A CNI gives the trunk a subport, which goes with the machine.
+fn add_subport(world: &mut World) -> Result<()> {
+    let network = world.named(Resource::Ports, "worker-0-0").context("port")?["network_id"].clone();
+    let body = json!({ "port": { "network_id": network, "name": "of-a-pod" } });
+    let made = world.request(PROJECT, Service::Network, Method::POST, "/ports", body);
+    let trunk = world
+        .id_of(Resource::Trunks, "worker-0-0")
+        .context("trunk")?;
+    let sub_port = json!({
+        "port_id": made.body["port"]["id"], "segmentation_type": "vlan", "segmentation_id": 7,
+    });
+    let path = format!("/trunks/{trunk}/add_subports");
+    let body = json!({ "sub_ports": [sub_port] });
+    let added = world.request(PROJECT, Service::Network, Method::PUT, &path, body);
+    assert_eq!(added.status, 200, "{}", added.body);
+    Ok(())
+}
+
+async fn ipam(namespace: &str, kind: &str) -> Result<Api<DynamicObject>> {
+    let kind = GroupVersionKind::gvk("ipam.cluster.x-k8s.io", "v1beta2", kind);
+    let client = ApiServer::get().await?.client()?;
+    let of = ApiResource::from_gvk(&kind);
+    Ok(Api::namespaced_with(client, namespace, &of))
+}
+
+/// CAPO ends when the kind does not exist.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_orc_an_image_reference_is_a_condition_and_others_go_on() -> Result<()> {
+    let scenario = open("servers-orc").await?;
+    let image = json!({ "image": { "imageRef": { "name": "ubuntu" } } });
+    scenario
+        .cluster
+        .create_machine(&worker("waits", image))
+        .await?;
+    let says = |object: &DynamicObject| {
+        let conditions = object.data["status"]["conditions"].as_array();
+        conditions.into_iter().flatten().any(|condition| {
+            let message = condition["message"].as_str().unwrap_or_default();
+            condition["type"] == "InstanceReady"
+                && condition["reason"] == "DependencyFailed"
+                && message.contains("install the OpenStack Resource Controller")
+        })
+    };
+    scenario
+        .cluster
+        .wait_for("OpenStackMachine", "waits", says)
+        .await?;
+    scenario
+        .cluster
+        .add_machines(&[worker("goes", json!({}))])
+        .await?;
+    scenario.cluster.delete_all().await?;
+    scenario.is_empty()
+}
+
+/// CAPO\'s servers keep the credentials that they were made with.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_credentials_of_the_cluster_reach_its_servers() -> Result<()> {
+    let scenario = open("servers-credentials").await?;
+    scenario
+        .cluster
+        .add_machines(&[worker("worker-0", json!({}))])
+        .await?;
+    let rotated = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "rotated" },
+        "stringData": { "clouds.yaml": scenario.cloud.clouds_yaml() },
+    });
+    create(&scenario, "Secret", rotated).await?;
+    let patch = Patch::Merge(json!({ "spec": { "identityRef": { "name": "rotated" } } }));
+    let clusters = scenario.cluster.api("OpenStackCluster");
+    clusters
+        .patch(&scenario.cluster.name, &PatchParams::default(), &patch)
+        .await?;
+    scenario
+        .cluster
+        .wait_for("OpenStackServer", "worker-0", |server| {
+            server.data["spec"]["identityRef"]["name"] == "rotated"
+        })
+        .await?;
+    scenario.cluster.delete_all().await?;
+    scenario.is_empty()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_has_capacity_and_pushes_pairs_that_changed() -> Result<()> {
+    let scenario = open("servers-template").await?;
+    let machine = worker("worker-0", json!({ "ports": [{}] }));
+    let owner = scenario
+        .cluster
+        .api("Cluster")
+        .get(&scenario.cluster.name)
+        .await?;
+    let template = json!({
+        "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta2", "kind": "OpenStackMachineTemplate",
+        "metadata": {
+            "name": "workers",
+            "ownerReferences": [{
+                "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
+                "name": owner.name_any(), "uid": owner.uid(),
+            }],
+        },
+        "spec": { "template": { "spec": machine.spec } },
+    });
+    create(&scenario, "OpenStackMachineTemplate", template).await?;
+    let template = scenario
+        .cluster
+        .wait_for("OpenStackMachineTemplate", "workers", |template| {
+            template.data["status"]["capacity"].is_object()
+        })
+        .await?;
+    let capacity = json!({ "cpu": "2", "memory": "4Gi", "storage": "20Gi" });
+    assert_eq!(template.data["status"]["capacity"], capacity);
+
+    scenario.cluster.add_machines(&[machine]).await?;
+    let cloned = Patch::Merge(json!({ "metadata": { "annotations": {
+        "cluster.x-k8s.io/cloned-from-name": "workers",
+        "cluster.x-k8s.io/cloned-from-groupkind": "OpenStackMachineTemplate.infrastructure.cluster.x-k8s.io",
+    } } }));
+    let params = PatchParams::default();
+    let machines = scenario.cluster.api("OpenStackMachine");
+    machines.patch("worker-0", &params, &cloned).await?;
+    let ports = json!([{ "allowedAddressPairs": [{ "ipAddress": "10.244.0.0/16" }] }]);
+    let changed = Patch::Merge(json!({ "spec": { "template": { "spec": { "ports": ports } } } }));
+    let templates = scenario.cluster.api("OpenStackMachineTemplate");
+    templates.patch("workers", &params, &changed).await?;
+    cloud(&scenario, "the pairs of the port", |world| {
+        let port = world.named(Resource::Ports, "worker-0-0");
+        port.is_some_and(|port| port["allowed_address_pairs"][0]["ip_address"] == "10.244.0.0/16")
+    })
+    .await?;
+    scenario.cluster.delete_all().await?;
+    scenario.is_empty()
+}
