@@ -165,3 +165,28 @@ fn a_balancer_in_error_can_only_be_deleted() {
         204
     );
 }
+
+#[test]
+fn a_vip_can_have_an_address_on_several_subnets() {
+    let mut cloud = Cloud::start();
+    let net = cloud.net();
+    let sixth = json!({"network_id": net.network, "cidr": "fd00:8::/64", "ip_version": 6});
+    let sixth = cloud.make(Service::Network, "/subnets", "subnet", sixth);
+    let additional = json!([{"subnet_id": sixth}]);
+    let body = json!({"vip_subnet_id": net.subnet, "additional_vips": additional});
+    let id = make(&mut cloud, "loadbalancers", "loadbalancer", body);
+    let row = cloud.get(OCTAVIA, &format!("/lbaas/loadbalancers/{id}"));
+    let vips = &row["loadbalancer"]["additional_vips"];
+    assert_eq!(vips[0]["subnet_id"], json!(sixth));
+    assert!(
+        vips[0]["ip_address"]
+            .as_str()
+            .is_some_and(|address| address.starts_with("fd00:8:")),
+        "{vips}"
+    );
+    let twice =
+        json!({"vip_subnet_id": net.subnet, "additional_vips": [{"subnet_id": net.subnet}]});
+    let path = "/lbaas/loadbalancers";
+    let refused = cloud.send(OCTAVIA, Method::POST, path, json!({"loadbalancer": twice}));
+    assert_eq!(refused.status, 400);
+}

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::world::request::Refusal;
 use crate::world::schedule::Event;
-use crate::world::table::text;
+use crate::world::table::{list, text};
 use crate::world::{Caller, Resource, World};
 
 impl World {
@@ -14,53 +14,23 @@ impl World {
         given: &Value,
     ) -> Result<String, Refusal> {
         self.check_balancer_quota(&caller.project_id, "load_balancer", Resource::LoadBalancers)?;
-        let default = self
-            .providers
-            .first()
-            .map(|(name, _)| name.clone())
-            .unwrap_or_default();
-        let provider = given["provider"].as_str().map_or(default, str::to_owned);
-        if !self.providers.iter().any(|(name, _)| *name == provider) {
-            let message = format!("Provider '{provider}' is not enabled.");
-            return Err(Refusal::new(400, "ProviderNotEnabledError", message));
-        }
-        let flavor = text(given, "flavor_id");
-        if !flavor.is_empty()
-            && !self
-                .balancer_flavors
-                .iter()
-                .any(|row| text(row, "id") == flavor)
-        {
-            return Err(Refusal::bad(format!(
-                "Validation failure: Invalid flavor_id: {flavor}."
-            )));
-        }
+        let provider = self.check_offers(given)?;
         let (network_id, subnet_id) = self.vip_place(caller, given)?;
         let id = self.new_id();
-        let mut wish = json!({});
-        if !subnet_id.is_empty() {
-            wish["subnet_id"] = json!(subnet_id);
-        }
-        if let Some(address) = given["vip_address"].as_str() {
-            wish["ip_address"] = json!(address);
-        }
         let port_id = match given["vip_port_id"].as_str() {
             Some(port) => port.to_owned(),
             None => {
                 let fields = json!({"name": format!("octavia-lb-{id}"), "device_id": format!("lb-{id}"),
                     "device_owner": "Octavia", "admin_state_up": false, "security_groups": []});
-                self.service_port(
-                    &caller.project_id,
-                    &network_id,
-                    fields,
-                    Some(&json!([wish])),
-                )?
+                let wishes = vips(given, &subnet_id)?;
+                self.service_port(&caller.project_id, &network_id, fields, Some(&wishes))?
             }
         };
         let port = self
             .row(Resource::Ports, &port_id)
             .cloned()
             .unwrap_or_default();
+        let additional: Vec<&Value> = list(&port, "fixed_ips").skip(1).collect();
         let stamp = self.stamp();
         let row = json!({
             "id": id, "name": given["name"].as_str().unwrap_or_default(), "description": given["description"].as_str().unwrap_or_default(),
@@ -69,12 +39,29 @@ impl World {
             "flavor_id": given["flavor_id"], "availability_zone": given["availability_zone"],
             "vip_address": port["fixed_ips"][0]["ip_address"], "vip_subnet_id": port["fixed_ips"][0]["subnet_id"],
             "vip_network_id": network_id, "vip_port_id": port_id, "vip_qos_policy_id": null, "vip_vnic_type": "normal",
-            "additional_vips": [], "listeners": [], "pools": [], "tags": given["tags"].as_array().cloned().unwrap_or_default(),
+            "additional_vips": additional, "listeners": [], "pools": [], "tags": given["tags"].as_array().cloned().unwrap_or_default(),
             "created_at": stamp, "updated_at": null, "_balancer": id, "_made_port": given["vip_port_id"].is_null(),
         });
         self.table_mut(Resource::LoadBalancers).insert(row);
         self.after(self.delays.balancer, Event::BalancerSettled(id.clone()));
         Ok(id)
+    }
+
+    /// The provider of a new load balancer, if the cloud has it and its flavor.
+    fn check_offers(&self, given: &Value) -> Result<String, Refusal> {
+        let default = self.providers.first().map(|(name, _)| name.as_str());
+        let provider = given["provider"].as_str().or(default).unwrap_or_default();
+        if !self.providers.iter().any(|(name, _)| *name == provider) {
+            let message = format!("Provider '{provider}' is not enabled.");
+            return Err(Refusal::new(400, "ProviderNotEnabledError", message));
+        }
+        let flavor = text(given, "flavor_id");
+        let mut flavors = self.balancer_flavors.iter();
+        if !flavor.is_empty() && !flavors.any(|row| text(row, "id") == flavor) {
+            let message = format!("Validation failure: Invalid flavor_id: {flavor}.");
+            return Err(Refusal::bad(message));
+        }
+        Ok(provider.to_owned())
     }
 
     /// Network and subnet of the VIP.
@@ -123,4 +110,27 @@ impl World {
         );
         Err(Refusal::new(403, "QuotaException", message))
     }
+}
+
+/// The addresses of a VIP port: the VIP itself, then one for each additional VIP.
+fn vips(given: &Value, subnet_id: &str) -> Result<Value, Refusal> {
+    let mut first = json!({});
+    if !subnet_id.is_empty() {
+        first["subnet_id"] = json!(subnet_id);
+    }
+    if let Some(address) = given["vip_address"].as_str() {
+        first["ip_address"] = json!(address);
+    }
+    let mut wishes = vec![first];
+    for vip in list(given, "additional_vips") {
+        if wishes
+            .iter()
+            .any(|wish| wish["subnet_id"] == vip["subnet_id"])
+        {
+            let message = "Validation failure: Duplicate VIP subnet(s) specified. Only one IP can be bound per subnet.";
+            return Err(Refusal::bad(message));
+        }
+        wishes.push(vip.clone());
+    }
+    Ok(Value::Array(wishes))
 }
