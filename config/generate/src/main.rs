@@ -13,7 +13,7 @@ mod yaml;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 
 /// Writes config/ from the types in crds.
@@ -23,6 +23,9 @@ struct Args {
     /// Change nothing; fail if a file is not as it would be written.
     #[arg(long)]
     check: bool,
+    /// Write what `clusterctl init` applies, as one file, and nothing else.
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    components: Option<PathBuf>,
     /// The folder to write.
     #[arg(long, default_value_os_t = default_folder())]
     folder: PathBuf,
@@ -37,6 +40,10 @@ fn default_folder() -> PathBuf {
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    if let Some(file) = &args.components {
+        let text = yaml::file(clusterctl::components()?)?;
+        return std::fs::write(file, text).with_context(|| file.display().to_string());
+    }
     let wanted = files()?;
     if !args.check {
         return tree::write(&args.folder, &wanted);
