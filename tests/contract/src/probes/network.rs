@@ -579,7 +579,7 @@ impl Probes {
             (
                 "a floating IP of no network",
                 json!({"floating_network_id": NOTHING}),
-                404,
+                400,
             ),
             (
                 "a chosen address by a tenant",

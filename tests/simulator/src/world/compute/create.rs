@@ -68,7 +68,7 @@ impl World {
             "key_name": given["key_name"], "OS-SRV-USG:launched_at": null, "OS-SRV-USG:terminated_at": null,
             "OS-EXT-STS:task_state": "scheduling", "OS-EXT-STS:vm_state": "building", "OS-EXT-STS:power_state": 0,
             "os-extended-volumes:volumes_attached": [], "locked": false, "description": null,
-            "OS-EXT-SRV-ATTR:user_data": given["user_data"], "OS-EXT-SRV-ATTR:host": null,
+            "security_groups": [{"name": "default"}], "OS-EXT-SRV-ATTR:user_data": given["user_data"], "OS-EXT-SRV-ATTR:host": null,
             "_flavor_id": flavor["id"],
         })
     }

@@ -55,6 +55,10 @@ impl World {
         if version < (2, 26) {
             remove(&mut view, "tags");
         }
+        if version < (2, 71) {
+            remove(&mut view, "server_groups");
+        }
+        remove(&mut view, "project_id");
         if version < (2, 47) {
             view["flavor"] = json!({"id": row["_flavor_id"], "links": []});
         }

@@ -15,11 +15,18 @@ impl World {
         mut row: Value,
     ) -> Result<(), Refusal> {
         let network_id = text(&row, "floating_network_id").to_owned();
+        // An unknown network is not an external one: 400, not 404.
         let network = self.find(caller, Resource::Networks, &network_id);
-        let network = network.ok_or_else(|| missing(Resource::Networks, &network_id))?;
-        if network["router:external"] != true {
+        if network.is_none_or(|network| network["router:external"] != true) {
             let message = format!(
                 "Bad floatingip request: Network {network_id} is not a valid external network."
+            );
+            return Err(Refusal::new(400, "BadRequest", message));
+        }
+        let mut subnets = self.subnets_of(&network_id).into_iter();
+        if !subnets.any(|subnet| subnet["ip_version"] == 4) {
+            let message = format!(
+                "Bad floatingip request: Network {network_id} does not contain any IPv4 subnet."
             );
             return Err(Refusal::new(400, "BadRequest", message));
         }
