@@ -118,4 +118,87 @@ mod tests {
         assert!(!accept(&[], &[], &["a", "b"], &[]));
         assert!(!accept(&[], &[], &[], &["b", "c"]));
     }
+
+    /// Whether the filter that says `value` of `field` means `row`, and that one which says another.
+    fn counts<F: serde::de::DeserializeOwned, T>(
+        matches: fn(&F, &T) -> bool,
+        row: &T,
+        fields: &[(&str, serde_json::Value, serde_json::Value)],
+    ) {
+        let filter = |field: &str, value: &serde_json::Value| -> F {
+            serde_json::from_value(serde_json::json!({ field: value })).expect("a filter")
+        };
+        for (field, right, wrong) in fields {
+            assert!(matches(&filter(field, right), row), "{field}: {right}");
+            assert!(!matches(&filter(field, wrong), row), "{field}: {wrong}");
+        }
+    }
+
+    #[test]
+    fn each_field_of_a_filter_counts() {
+        use serde_json::json;
+        let (name, description) = ("n".to_string(), "d".to_string());
+        let (project_id, tags) = ("p".to_string(), tags(&["a", "b"]));
+        let fields = [
+            ("name", json!("n"), json!("x")),
+            ("description", json!("d"), json!("x")),
+            ("projectID", json!("p"), json!("x")),
+            ("tags", json!(["a", "b"]), json!(["a", "x"])),
+            ("tagsAny", json!(["a", "x"]), json!(["x"])),
+            ("notTags", json!(["a", "x"]), json!(["a", "b"])),
+            ("notTagsAny", json!(["x"]), json!(["a", "x"])),
+        ];
+        let net = Network {
+            name: name.clone(),
+            description: description.clone(),
+            project_id: project_id.clone(),
+            tags: tags.clone(),
+            ..Network::default()
+        };
+        counts(network, &net, &fields);
+        let gateway = Router {
+            name: name.clone(),
+            description: description.clone(),
+            project_id: project_id.clone(),
+            tags: tags.clone(),
+            ..Router::default()
+        };
+        counts(router, &gateway, &fields);
+        let group = SecurityGroup {
+            name: name.clone(),
+            description: description.clone(),
+            project_id: project_id.clone(),
+            tags: tags.clone(),
+            ..SecurityGroup::default()
+        };
+        counts(security_group, &group, &fields);
+        let ubuntu = Image {
+            name: name.clone(),
+            tags: tags.clone(),
+            ..Image::default()
+        };
+        counts(image, &ubuntu, &[fields[0].clone(), fields[3].clone()]);
+        let six = Subnet {
+            id: "s".into(),
+            name,
+            description,
+            tags,
+            project_id,
+            network_id: "net".into(),
+            cidr: "fd00::/64".parse().expect("a CIDR"),
+            gateway_ip: Some("fd00::1".into()),
+            dns_nameservers: Vec::new(),
+            ipv6_address_mode: Some("slaac".into()),
+            ipv6_ra_mode: Some("dhcpv6-stateless".into()),
+        };
+        counts(subnet, &six, &fields);
+        let of_subnets = [
+            ("ipVersion", json!(6), json!(4)),
+            ("cidr", json!("fd00::/64"), json!("fd00::/65")),
+            ("gatewayIP", json!("fd00::1"), json!("fd00::2")),
+            ("ipv6AddressMode", json!("slaac"), json!("dhcpv6-stateful")),
+            ("ipv6RAMode", json!("dhcpv6-stateless"), json!("slaac")),
+        ];
+        counts(subnet, &six, &of_subnets);
+    }
 }

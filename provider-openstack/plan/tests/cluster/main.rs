@@ -7,6 +7,7 @@ mod bastion;
 mod cloud;
 mod dual_stack;
 mod endpoint;
+mod fields;
 mod octavia;
 mod ownership;
 mod problems;

@@ -1,4 +1,5 @@
 mod cases;
 mod features;
+mod fields;
 mod model;
 mod properties;
