@@ -4,6 +4,7 @@ mod balancer;
 mod compute;
 mod identity;
 mod network;
+mod ports;
 mod quotas;
 mod trunks;
 mod volume;
