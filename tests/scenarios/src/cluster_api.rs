@@ -190,11 +190,27 @@ impl Cluster {
     /// # Errors
     /// What the API server says, or which are not ready at the deadline.
     pub async fn add_machines(&self, machines: &[Machine]) -> Result<()> {
+        self.create_machines(machines).await?;
+        self.machines_ready(machines).await
+    }
+
+    /// Creates machines.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn create_machines(&self, machines: &[Machine]) -> Result<()> {
         let created = machines.iter().map(|machine| self.create_machine(machine));
         futures::stream::iter(created)
             .buffer_unordered(AT_A_TIME)
             .try_collect::<()>()
-            .await?;
+            .await
+    }
+
+    /// Waits until machines are ready.
+    ///
+    /// # Errors
+    /// Which are not at the deadline.
+    pub async fn machines_ready(&self, machines: &[Machine]) -> Result<()> {
         let names: Vec<&str> = machines
             .iter()
             .map(|machine| machine.name.as_str())
@@ -320,10 +336,10 @@ impl Cluster {
         &self,
         kind: &str,
         name: &str,
-        wanted: fn(&DynamicObject) -> bool,
+        wanted: impl Fn(&DynamicObject) -> bool,
     ) -> Result<DynamicObject> {
         let waited = await_condition(self.api(kind), name, |object: Option<&DynamicObject>| {
-            object.is_some_and(wanted)
+            object.is_some_and(&wanted)
         });
         match tokio::time::timeout(self.deadline, waited).await {
             Ok(object) => object?.context("it was there a moment ago"),
