@@ -26,6 +26,7 @@ pub mod conversion;
 pub mod error;
 pub mod floating_ip_pool;
 pub mod identity;
+mod ipam;
 pub mod machine;
 pub mod machine_template;
 mod pause;

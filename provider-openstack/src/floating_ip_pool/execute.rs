@@ -6,7 +6,7 @@ use crds::capi::{IPAddress, IPAddressClaim};
 use crds::openstack::names::DELETE_FLOATING_IP_FINALIZER;
 use crds::openstack::v1alpha1::OpenStackFloatingIPPool;
 use futures::future::join_all;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use plan::floating_ip_pool::{Action, NewFloatingIp};
 use runtime::apply::FIELD_MANAGER;
@@ -14,7 +14,7 @@ use runtime::finalizer;
 use serde_json::json;
 
 use crate::told::Told;
-use crate::{Context, Error};
+use crate::{Context, Error, ipam};
 
 /// An action that was refused.
 pub struct Refused {
@@ -65,7 +65,7 @@ async fn one(
         Action::CreateFloatingIp(new) => create_floating_ip(view, new).await,
         Action::TagFloatingIp { id, tags } => network.set_tags(Kind::FloatingIps, id, tags).await,
         Action::DeleteFloatingIp { id, .. } => network.delete_floating_ip(id).await,
-        Action::CreateAddress(new) => return Ok(create_address(&addresses(), new).await?),
+        Action::CreateAddress(new) => return Ok(ipam::create(&context.client, &**new).await?),
         Action::Answer(claim) => {
             let claims = Api::<IPAddressClaim>::namespaced(context.client.clone(), &namespace);
             return Ok(answer(&claims, claim).await?);
@@ -93,19 +93,6 @@ async fn create_floating_ip(view: &View, new: &NewFloatingIp) -> cloud::Result<(
             .await?;
     }
     Ok(())
-}
-
-/// One that is there already was made by a try whose answer was lost, or is about to go: the next
-/// plan looks.
-async fn create_address(addresses: &Api<IPAddress>, new: &IPAddress) -> Result<(), kube::Error> {
-    let params = PostParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PostParams::default()
-    };
-    match addresses.create(&params, new).await {
-        Err(kube::Error::Api(refused)) if refused.reason == "AlreadyExists" => Ok(()),
-        result => result.map(drop),
-    }
 }
 
 async fn answer(claims: &Api<IPAddressClaim>, name: &str) -> Result<(), kube::Error> {

@@ -3,10 +3,8 @@
 use crds::capi::{IPAddress, IPAddressClaim};
 use crds::openstack::names::IP_CLAIM_FINALIZER;
 use crds::openstack::v1alpha1::OpenStackServer;
-use kube::api::PostParams;
 use kube::{Api, ResourceExt};
 use plan::server::{Claim, Want};
-use runtime::apply::FIELD_MANAGER;
 use runtime::controller::Cached;
 use runtime::{Key, finalizer};
 
@@ -48,19 +46,6 @@ pub async fn observe(
             .any(|one| one == IP_CLAIM_FINALIZER),
         address,
     }))
-}
-
-/// A claim that is there already is as good: nobody else makes one of this name.
-pub async fn create(context: &Context, new: &IPAddressClaim) -> Result<(), kube::Error> {
-    let params = PostParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PostParams::default()
-    };
-    let claims = api::<IPAddressClaim>(context, &new.namespace().unwrap_or_default());
-    match claims.create(&params, new).await {
-        Err(kube::Error::Api(refused)) if refused.reason == "AlreadyExists" => Ok(()),
-        result => result.map(drop),
-    }
 }
 
 /// Lets the claim go with its owner.

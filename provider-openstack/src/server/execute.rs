@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::claim;
 use crate::told::Told;
-use crate::{Context, Error};
+use crate::{Context, Error, ipam};
 
 /// Key of the Secret with the user data.
 const USER_DATA: &str = "value";
@@ -89,7 +89,7 @@ async fn one(
             cloud.network().remove_sub_ports(trunk_id, port_ids).await
         }
         Action::DeleteTrunk(id) => cloud.network().delete_trunk(id).await,
-        Action::CreateClaim(new) => return Ok(claim::create(context, new).await?),
+        Action::CreateClaim(new) => return Ok(ipam::create(&context.client, &**new).await?),
         Action::ReleaseClaim(name) => return Ok(claim::release(context, server, name).await?),
         Action::AssociateFloatingIp { id, port_id, .. } => cloud
             .network()
@@ -385,5 +385,41 @@ mod tests {
              "delete_on_termination": true, "tag": "scratch"},
         ]);
         assert_eq!(disks, expected);
+    }
+
+    #[test]
+    fn a_port_arrives_at_neutron_field_by_field() {
+        let new: ResolvedPortSpec = serde_json::from_value(json!({
+            "name": "m-0",
+            "description": "in front",
+            "networkID": "net",
+            "fixedIPs": [{"subnet": "subnet", "ipAddress": "10.6.0.9"}],
+            "securityGroups": ["group"],
+            "adminStateUp": false,
+            "macAddress": "fa:16:3e:00:00:09",
+            "allowedAddressPairs": [{"ipAddress": "10.0.0.0/8", "macAddress": "fa:16:3e:00:00:08"}],
+            "hostID": "host-1",
+            "vnicType": "direct",
+            "profile": {"ovsHWOffload": true, "trustedVF": true},
+            "enablePortSecurity": true,
+            "propagateUplinkStatus": true,
+        }))
+        .expect("decodes");
+        let sent = json!({
+            "name": "m-0",
+            "description": "in front",
+            "network_id": "net",
+            "fixed_ips": [{"subnet_id": "subnet", "ip_address": "10.6.0.9"}],
+            "security_groups": ["group"],
+            "admin_state_up": false,
+            "mac_address": "fa:16:3e:00:00:09",
+            "allowed_address_pairs": [{"ip_address": "10.0.0.0/8", "mac_address": "fa:16:3e:00:00:08"}],
+            "binding:host_id": "host-1",
+            "binding:vnic_type": "direct",
+            "binding:profile": {"capabilities": ["switchdev"], "trusted": true},
+            "port_security_enabled": true,
+            "propagate_uplink_status": true,
+        });
+        assert_eq!(serde_json::to_value(port(&new)).expect("serializes"), sent);
     }
 }

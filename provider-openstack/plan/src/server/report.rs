@@ -154,7 +154,11 @@ pub fn refused(
             let condition = ConditionType::FloatingAddressFromPoolReady.as_str();
             let reason = Reason::FloatingIPError.as_str();
             let said = New::not(condition, reason, format!("{action}: {message}"));
-            return self::condition(status, said, generation, now);
+            self::condition(status, said, generation, now);
+            if status.ready {
+                return;
+            }
+            Reason::FloatingIPError
         }
         Action::TagPort { .. }
         | Action::SetAddressPairs { .. }
