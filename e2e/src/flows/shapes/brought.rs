@@ -32,7 +32,7 @@ pub fn make(lab: &Lab) -> Result<()> {
     let router = post("/routers", "router", router)?;
     let path = format!("/routers/{router}/add_router_interface");
     t.put(Service::Network, &path, &json!({ "subnet_id": subnet }))?;
-    let group = json!({ "server_group": { "name": GROUP, "policies": ["soft-anti-affinity"] } });
+    let group = json!({ "server_group": { "name": GROUP, "policy": "soft-anti-affinity" } });
     t.post(Service::Compute, "/os-server-groups", &group)?;
     Ok(())
 }
