@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use crds::openstack::v1beta2::{MachineResources, ResolvedMachineSpec};
 use jiff::Timestamp;
 use plan::cluster::{Action, Decision, plan};
 use plan::rules::WantedRule;
@@ -101,7 +102,7 @@ fn the_tags_are_on_everything() {
             || action.name().starts_with("CreateListener")
     };
     let of_octavia: Vec<&Action> = actions.iter().filter(of_octavia).collect();
-    assert!(!of_octavia.is_empty() && of_octavia.iter().all(|action| tagged(&action)));
+    assert!(!of_octavia.is_empty() && of_octavia.iter().all(tagged));
 }
 
 #[test]
@@ -172,16 +173,13 @@ fn a_load_balancer_is_published() {
 
 /// Rules that are asked for, with the id of their group.
 fn rules(actions: &[Action]) -> Vec<(&str, &WantedRule)> {
-    let of = |action| match action {
-        &Action::CreateRules {
-            ref group,
-            ref rules,
-        } => Some((group.as_str(), rules)),
-        _ => None,
-    };
-    let all = actions.iter().filter_map(of);
-    all.flat_map(|(group, rules)| rules.iter().map(move |rule| (group, rule)))
-        .collect()
+    let mut all = Vec::new();
+    for action in actions {
+        if let Action::CreateRules { group, rules } = action {
+            all.extend(rules.iter().map(|rule| (group.as_str(), rule)));
+        }
+    }
+    all
 }
 
 #[test]
@@ -266,4 +264,23 @@ fn a_bastion_is_in_its_zone() {
         _ => None,
     });
     assert_eq!(zone.as_deref(), Some("az2"));
+}
+
+/// The server object of the bastion has these.
+#[test]
+fn what_capo_resolved_of_a_bastion_is_left() {
+    let mut cloud = cloud();
+    let mut spec = balanced(json!({}), json!({}));
+    spec["bastion"] = bastion_spec();
+    settle(&spec, &mut cloud);
+    let bastion = cloud.holds.status.bastion.as_mut().expect("published");
+    assert_eq!((&bastion.resolved, &bastion.resources), (&None, &None));
+    bastion.resolved = Some(ResolvedMachineSpec {
+        flavor_id: Some("f".into()),
+        ..ResolvedMachineSpec::default()
+    });
+    bastion.resources = Some(MachineResources::default());
+    let before = cloud.holds.status.bastion.clone();
+    settle(&spec, &mut cloud);
+    assert_eq!(cloud.holds.status.bastion, before);
 }

@@ -351,3 +351,37 @@ fn tcp(port: i32) -> Rule {
         remote_ip_prefix: None,
     }
 }
+
+/// CAPO publishes an empty list, and machines go wherever Neutron puts them.
+#[test]
+fn a_subnet_that_is_not_seen_does_not_empty_the_status() {
+    let spec = json!({
+        "network": {"filter": {"name": "brought"}},
+        "apiServer": {"enableFloatingIP": false, "fixedIP": "10.7.0.10"},
+    });
+    let mut cloud = cloud();
+    super::balancing::settle(&spec, &mut cloud);
+    let before = cloud.holds.status.network.clone();
+    assert!(before.as_ref().is_some_and(|net| net.subnets.len() == 1));
+    cloud.holds.subnets.clear();
+    let decision = plan(&want(spec), &cloud.holds, Timestamp::UNIX_EPOCH);
+    assert!(matches!(decision.step, Step::Blocked(_)));
+    assert_eq!(decision.status.status.network, before);
+}
+
+#[test]
+fn a_spec_that_never_worked_can_go() {
+    for spec in [
+        json!({"managedSubnets": [{"cidr": "nonsense"}]}),
+        json!({"network": {"id": "nope"}, "subnets": [{"id": "nope"}], "router": {"id": "nope"}}),
+        with("externalNetwork", json!({"filter": {"name": "nope"}})),
+    ] {
+        let mut cloud = cloud();
+        let before = cloud.inventory();
+        let gone = gone(spec);
+        super::properties::converge(&mut cloud, |seen| {
+            delete(&gone, seen, Timestamp::UNIX_EPOCH)
+        });
+        assert_eq!(cloud.inventory(), before);
+    }
+}

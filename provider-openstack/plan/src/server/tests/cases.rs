@@ -242,3 +242,18 @@ fn a_recorded_port_goes_even_when_it_was_renamed() {
     settle(&mut model, &mut want);
     assert_eq!(model.ports.len(), 1);
 }
+
+#[test]
+fn a_server_that_never_could_be_made_goes() {
+    let mut want = want(&Shape::default());
+    want.spec.flavor = Some("nope".into());
+    want.spec.ports[0].network = Some(NetworkParam {
+        id: Some("nope".into()),
+        filter: None,
+    });
+    problem(&want);
+    want.deleting = true;
+    assert!(!want.needs_catalog());
+    let seen = Model::default().seen();
+    assert_eq!(plan(&want, &seen, NOW).step, Step::Done);
+}
