@@ -109,10 +109,11 @@ mod tests {
         set(
             &mut conditions,
             New::not("Ready", "Creating", "router"),
-            Some(1),
+            Some(2),
             at(2),
         );
         assert_eq!(conditions[0].last_transition_time, Time(at(1)));
+        assert_eq!(conditions[0].observed_generation, Some(2));
         assert_eq!(conditions[0].message, "router");
         set(&mut conditions, New::ready("Ready"), Some(1), at(3));
         assert_eq!(conditions[0].last_transition_time, Time(at(3)));

@@ -187,3 +187,49 @@ pub(super) fn taggable(resource: Resource) -> Option<Kind> {
         Resource::Trunk | Resource::LoadBalancer | Resource::Server | Resource::Volume => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_arrives_at_neutron_field_by_field() {
+        let text = |text: &str| text.to_owned();
+        let made = serde_json::to_value(network(&NewNetwork {
+            name: text("n"),
+            description: text("d"),
+            mtu: Some(1400),
+            port_security: Some(false),
+        }));
+        let sent = json!({
+            "name": "n", "description": "d", "admin_state_up": true, "mtu": 1400, "port_security_enabled": false,
+        });
+        assert_eq!(made.expect("JSON"), sent);
+        let made = serde_json::to_value(subnet(&NewSubnet {
+            name: text("n"),
+            description: text("d"),
+            network: text("net"),
+            cidr: "fd00::/64".parse().expect("a CIDR"),
+            nameservers: vec![text("2001:db8::53")],
+            allocation_pools: vec![(text("fd00::20"), text("fd00::99"))],
+            ipv6_mode: Some(IPv6Mode::default()),
+        }));
+        let sent = json!({
+            "name": "n", "description": "d", "network_id": "net", "ip_version": 6, "cidr": "fd00::/64",
+            "dns_nameservers": ["2001:db8::53"],
+            "allocation_pools": [{"start": "fd00::20", "end": "fd00::99"}],
+            "ipv6_address_mode": "slaac", "ipv6_ra_mode": "slaac",
+        });
+        assert_eq!(made.expect("JSON"), sent);
+        let address = world::FixedIp {
+            subnet_id: text("external"),
+            ip_address: text("203.0.113.7"),
+        };
+        let sent = json!({
+            "network_id": "public",
+            "external_fixed_ips": [{"subnet_id": "external", "ip_address": "203.0.113.7"}],
+        });
+        let made = serde_json::to_value(gateway("public", &[address]));
+        assert_eq!(made.expect("JSON"), sent);
+    }
+}
