@@ -87,11 +87,12 @@ async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Resul
     if !want.deleting && finalizer::ensure(&api, &*server, SERVER_FINALIZER).await? {
         return Ok(Requeue::OnChange);
     }
-    let arrived = want
-        .status
-        .resources
-        .is_none()
-        .then(|| arrival::of(&server.metadata));
+    let arrived = if want.deleting && want.needs_trunks() {
+        Some(arrival::of_end(&server.metadata))
+    } else {
+        let unknown = want.status.resources.is_none();
+        unknown.then(|| arrival::of(&server.metadata))
+    };
     let seen = match observe::observe(context, &servers.claims, &want, arrived).await {
         Ok(seen) => seen,
         Err(error) => return publish::unobserved(&api, &server, error).await,

@@ -228,7 +228,7 @@ async fn without_orc_an_image_reference_is_a_condition_and_others_go_on() -> Res
     scenario.is_empty()
 }
 
-/// CAPO\'s servers keep the credentials that they were made with.
+/// CAPO's servers keep the credentials that they were made with.
 #[tokio::test(flavor = "multi_thread")]
 async fn other_credentials_of_the_cluster_reach_its_servers() -> Result<()> {
     let scenario = open("servers-credentials").await?;

@@ -196,7 +196,10 @@ impl Networking<'_> {
             .0
             .request(Method::PUT, "trunk", &path, Some(body))
             .await;
-        self.0.cloud.changed(Change::Unsure(Kind::Trunks));
+        // Who made the subports did so behind the view's back.
+        for kind in [Kind::Trunks, Kind::Ports] {
+            self.0.cloud.changed(Change::Unsure(kind));
+        }
         crate::error::optional(result).map(|_| ())
     }
 
