@@ -91,3 +91,28 @@ pub(super) fn owners<K: Object, O: Object>(object: &O) -> Vec<Key> {
         .map(|owner| Key::new(&namespace, &owner.name))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Pod;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A message that changes each time would otherwise keep its own controller busy for ever.
+    #[test]
+    fn a_status_is_no_reason_to_look_again() {
+        let state = |generation: i64, message: &str, labels: serde_json::Value| {
+            let object: DeserializeGuard<Pod> = serde_json::from_value(json!({
+                "metadata": {"name": "a", "generation": generation, "labels": labels},
+                "status": {"message": message},
+            }))
+            .expect("an object");
+            meaningful(&object)
+        };
+        let before = state(1, "request 1", json!({}));
+        assert_eq!(state(1, "request 2", json!({})), before);
+        assert_ne!(state(2, "request 1", json!({})), before);
+        assert_ne!(state(1, "request 1", json!({"a": "b"})), before);
+    }
+}
