@@ -47,6 +47,8 @@ rm -rf "$DIR"
 pub struct ApiServer {
     /// Folder with `tls.crt` and `tls.key` for servers on 127.0.0.1, made for this process.
     pub certificate: PathBuf,
+    /// For programs outside of this process.
+    pub kubeconfig: PathBuf,
     config: Config,
     /// Its standard input is what keeps the programs running.
     _keeper: Child,
@@ -98,9 +100,12 @@ impl ApiServer {
             .process_group(0)
             .spawn()
             .context("sh")?;
-        let config = config(api, &certificate.join("tls.crt")).await?;
+        let kubeconfig = dir.join("kubeconfig");
+        write_kubeconfig(&kubeconfig, api, &certificate.join("tls.crt"))?;
+        let config = config(&kubeconfig).await?;
         let server = Self {
             certificate,
+            kubeconfig,
             config,
             _keeper: keeper,
         };
@@ -150,15 +155,20 @@ fn free_ports() -> Result<[u16; 3]> {
     Ok([ports[0], ports[1], ports[2]])
 }
 
-async fn config(port: u16, ca: &Path) -> Result<Config> {
-    let kubeconfig: Kubeconfig = serde_json::from_value(json!({
-        "current-context": "scenarios",
+fn write_kubeconfig(file: &Path, port: u16, ca: &Path) -> Result<()> {
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "scenarios",
         "clusters": [{ "name": "scenarios", "cluster": {
             "server": format!("https://127.0.0.1:{port}"), "certificate-authority": ca,
         } }],
         "users": [{ "name": "scenarios", "user": { "token": TOKEN } }],
         "contexts": [{ "name": "scenarios", "context": { "cluster": "scenarios", "user": "scenarios" } }],
-    }))?;
+    });
+    Ok(fs::write(file, config.to_string())?)
+}
+
+async fn config(kubeconfig: &Path) -> Result<Config> {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
     let mut config =
         Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     // The clock of a provider may run many times as fast as that of the API server.

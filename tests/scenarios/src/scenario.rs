@@ -54,7 +54,8 @@ pub struct Scenario {
     pub cloud: Simulator,
     /// The cluster, as its user and Cluster API see it.
     pub cluster: Cluster,
-    api: &'static ApiServer,
+    /// The API server, which other scenarios use as well.
+    pub api: &'static ApiServer,
     options: Options,
     provider: Mutex<Option<Provider>>,
 }
