@@ -185,6 +185,19 @@ mod tests {
         assert_eq!(verbs("secrets"), ["get", "list", "watch"]);
     }
 
+    /// CAPO's role has them in the core group alone, where nobody writes them any more.
+    #[test]
+    fn events_may_be_written_where_they_are() {
+        assert_eq!(verbs("events"), ["create", "patch"]);
+        let all = rules();
+        let groups: Vec<_> = all
+            .iter()
+            .filter(|rule| rule["resources"] == json!(["events"]))
+            .map(|rule| rule["apiGroups"].clone())
+            .collect();
+        assert_eq!(groups, [json!(["events.k8s.io"])]);
+    }
+
     #[test]
     fn no_rule_allows_everything() {
         assert!(rules().iter().all(|r| {

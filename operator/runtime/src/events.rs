@@ -72,6 +72,42 @@ fn truncate(text: &mut String, bytes: usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::{Json, Router, routing};
+    use k8s_openapi::api::core::v1::Pod;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_event_is_written_to_the_group_of_events() {
+        let written = Arc::new(Mutex::new(Vec::<Value>::new()));
+        let keep = written.clone();
+        let answer = move |Json(body): Json<Value>| {
+            keep.lock().expect("lock").push(body.clone());
+            std::future::ready(Json(body))
+        };
+        let path = "/apis/events.k8s.io/v1/namespaces/default/events";
+        let routes = Router::new().route(path, routing::post(answer));
+        let events = Events::new(Client::new(routes, "default"), "openstackserver");
+        let mut pod = Pod::default();
+        pod.metadata.name = Some("a".to_owned());
+        pod.metadata.namespace = Some("default".to_owned());
+        let reason = "Successfulcreateserver";
+        events.normal(&pod, reason, "create server a").await;
+        let written = written.lock().expect("lock");
+        assert_eq!(written.len(), 1);
+        assert_eq!(
+            (
+                &written[0]["reason"],
+                &written[0]["note"],
+                &written[0]["type"]
+            ),
+            (&reason.into(), &"create server a".into(), &"Normal".into())
+        );
+    }
+
     #[test]
     fn a_long_note_is_cut_between_characters() {
         let mut note = "ä".repeat(600);
