@@ -482,29 +482,3 @@ fn a_machine_that_never_began_goes_at_once() {
     want.deleting = true;
     assert_eq!(plan(&want, &Seen::default(), NOW).step, Step::Done);
 }
-
-/// What only the server object says is not repeated.
-#[test]
-fn a_machine_reports_what_cluster_api_reads() {
-    let mut model = Model::new();
-    let mut want = want(Ingress::None);
-    settle(&mut model, &mut want);
-    let server = model
-        .server
-        .as_ref()
-        .and_then(|server| server.status.clone());
-    let server = server.expect("reported");
-    assert_eq!(want.status.instance_id, server.instance_id);
-    assert!(want.status.instance_id.is_some());
-    assert_eq!(want.status.addresses, server.addresses);
-    let provisioned = want.status.initialization.as_ref();
-    assert_eq!(provisioned.and_then(|i| i.provisioned), Some(true));
-    let id = want.status.instance_id.clone().unwrap_or_default();
-    assert_eq!(want.spec.provider_id, Some(format!("openstack:///{id}")));
-    let repeated = (
-        &want.status.instance_state,
-        &want.status.resolved,
-        &want.status.resources,
-    );
-    assert_eq!(repeated, (&None, &None, &None));
-}

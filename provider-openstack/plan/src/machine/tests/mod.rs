@@ -1,3 +1,4 @@
 mod cases;
+mod fields;
 mod model;
 mod properties;

@@ -85,7 +85,7 @@ fn a_server_is_what_its_spec_says() {
         "sshKeyName": "key",
         "userDataRef": {"name": "boot"},
         "tags": ["a", "b"],
-        "serverMetadata": [{"key": "rack", "value": "7"}],
+        "serverMetadata": [{"key": "rack", "value": "7"}, {"key": "capstan-cluster", "value": "not mine"}],
         "configDrive": true,
         "serverGroup": {"filter": {"name": "spread"}},
         "schedulerHintAdditionalProperties": [
@@ -102,7 +102,10 @@ fn a_server_is_what_its_spec_says() {
     assert_eq!(server.key_name, "key");
     assert_eq!(server.user_data_secret.as_deref(), Some("boot"));
     assert_eq!(server.tags, ["a", "b"]);
-    assert!(server.metadata.contains(&("rack".into(), "7".into())));
+    let pair = |key: &str, value: &str| (key.to_string(), value.to_string());
+    // By the second one the server is recognised.
+    let metadata = [pair("rack", "7"), pair("capstan-cluster", "ns/c")];
+    assert_eq!(server.metadata, metadata);
     assert!(server.config_drive);
     assert_eq!(server.server_group_id.as_deref(), Some("g1"));
     let hints: Vec<(&str, &Value)> = server
