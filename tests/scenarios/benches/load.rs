@@ -5,7 +5,7 @@
 //! `SCENARIOS_LATENCY` the milliseconds that the cloud takes for each answer.
 
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{env, fs};
@@ -180,7 +180,7 @@ impl Process {
         let mut command = Command::new(env::current_exe()?);
         command.env(PROVIDER_OF, &scenario.cluster.namespace);
         command.env(KUBECONFIG, &scenario.api.kubeconfig);
-        Ok(Self(command.spawn()?))
+        Ok(Self(command.stdin(Stdio::piped()).spawn()?))
     }
 
     /// Peak memory in KiB, and CPU seconds.
@@ -227,8 +227,12 @@ async fn provide(namespace: String) -> Result<()> {
         metrics,
     };
     let management = provider_openstack::cluster::Management::default();
-    provider_openstack::run(kit, Arc::default(), None, management).await;
-    Ok(())
+    // The end of its input is the end of whoever started it.
+    let alone = tokio::task::spawn_blocking(|| std::io::read_to_string(std::io::stdin()));
+    tokio::select! {
+        () = provider_openstack::run(kit, Arc::default(), None, management) => Ok(()),
+        _ = alone => Ok(()),
+    }
 }
 
 fn number(variable: &str, default: u64) -> Result<u64> {

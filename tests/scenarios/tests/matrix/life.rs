@@ -1,6 +1,7 @@
 //! Create, scale, upgrade, delete.
 
 use anyhow::{Context, Result};
+use kube::api::DynamicObject;
 use scenarios::cluster_api::Machine;
 use scenarios::{Picture, Scenario};
 use serde_json::{Value, json};
@@ -18,6 +19,10 @@ pub async fn live(scenario: &Scenario, wanted: &Pictures) -> Result<Pictures> {
     let cluster = &scenario.cluster;
     cluster.create(shape()).await?;
     cluster.provisioned().await.context("create")?;
+    cluster
+        .wait_for("OpenStackCluster", &cluster.name, has_bastion)
+        .await
+        .context("bastion")?;
     cluster
         .add_machines(&[control_plane("cp-0"), worker("worker-0")])
         .await
@@ -53,6 +58,10 @@ pub async fn live(scenario: &Scenario, wanted: &Pictures) -> Result<Pictures> {
     })
 }
 
+fn has_bastion(object: &DynamicObject) -> bool {
+    object.data["status"]["bastion"]["floatingIP"].is_string()
+}
+
 async fn step(scenario: &Scenario, wanted: &Option<Picture>) -> Result<Option<Picture>> {
     match wanted {
         Some(wanted) => scenario.holds(wanted).await.map(|()| None),
@@ -60,10 +69,14 @@ async fn step(scenario: &Scenario, wanted: &Option<Picture>) -> Result<Option<Pi
     }
 }
 
-/// Everything managed: network, router, security groups, load balancer with a floating IP.
-fn shape() -> Value {
+/// Everything managed: network with both IP versions, router, security groups, load balancer with a
+/// floating IP, bastion.
+pub fn shape() -> Value {
     json!({
-        "managedSubnets": [{ "cidr": "10.6.0.0/24", "dnsNameservers": ["9.9.9.9"] }],
+        "managedSubnets": [
+            { "cidr": "10.6.0.0/24", "dnsNameservers": ["9.9.9.9"] },
+            { "cidr": "fd00:6::/64" },
+        ],
         "apiServer": { "managedLoadBalancer": {
             "enabled": true,
             "additionalPorts": [8132],
@@ -77,26 +90,43 @@ fn shape() -> Value {
                 "portRangeMin": 8080, "portRangeMax": 8080, "remoteManagedGroups": ["controlplane"],
             }],
         },
+        "bastion": { "enabled": true, "spec": machine_spec(), "availabilityZone": "az1" },
         "tags": ["team-a"],
     })
 }
 
+/// The same without the bastion, which is a server as well.
+pub fn cluster_without_bastion() -> Value {
+    let mut shape = shape();
+    shape["bastion"] = json!({ "enabled": false });
+    shape
+}
+
 /// A control plane machine with a root volume.
 fn control_plane(name: &str) -> Machine {
-    let volume = json!({ "rootVolume": { "sizeGiB": 20 } });
-    machine(name, true, volume)
+    let mut spec = machine_spec();
+    spec["rootVolume"] = json!({ "sizeGiB": 20 });
+    machine(name, true, spec)
 }
 
-/// A worker with a volume besides.
-fn worker(name: &str) -> Machine {
+/// A worker with a trunk and a volume besides.
+pub fn worker(name: &str) -> Machine {
+    let mut spec = machine_spec();
     let device = json!({ "name": "data", "sizeGiB": 5, "storage": { "type": "Volume" } });
-    machine(name, false, json!({ "additionalBlockDevices": [device] }))
+    spec["additionalBlockDevices"] = json!([device]);
+    spec["trunk"] = json!(true);
+    machine(name, false, spec)
 }
 
-fn machine(name: &str, control_plane: bool, mut spec: Value) -> Machine {
-    spec["flavor"] = json!({ "filter": { "name": "SCS-2V-4-20s" } });
-    spec["image"] = json!({ "filter": { "name": "ubuntu-capi-image-v1.36.2" } });
-    spec["tags"] = json!(["blue"]);
+fn machine_spec() -> Value {
+    json!({
+        "flavor": { "filter": { "name": "SCS-2V-4-20s" } },
+        "image": { "filter": { "name": "ubuntu-capi-image-v1.36.2" } },
+        "tags": ["blue"],
+    })
+}
+
+fn machine(name: &str, control_plane: bool, spec: Value) -> Machine {
     Machine {
         name: name.to_owned(),
         control_plane,

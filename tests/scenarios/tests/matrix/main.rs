@@ -12,3 +12,4 @@ mod crash;
 mod faults;
 mod life;
 mod trial;
+mod trouble;
