@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use cloud::ErrorKind;
-use crds::openstack::conditions::Reason;
+use crds::openstack::conditions::{ConditionType, Reason};
+use plan::conditions::New;
 use runtime::Retry;
 use runtime::controller::is_conflict;
 
@@ -79,6 +80,24 @@ impl Error {
         match self {
             Self::Identity(identity) => identity.reason(),
             _ => Reason::OpenStackAuthenticationFailed,
+        }
+    }
+
+    /// What the conditions of an object say when the cloud could not be observed: whose fault it is
+    /// when it is the credentials', else `otherwise`.
+    #[must_use]
+    pub fn condition(&self, otherwise: ConditionType) -> New<'static> {
+        match self.authentication() {
+            Some(message) => New::not(
+                ConditionType::OpenStackAuthenticationSucceeded.as_str(),
+                self.authentication_reason().as_str(),
+                message,
+            ),
+            None => New::not(
+                otherwise.as_str(),
+                Reason::OpenStackError.as_str(),
+                self.to_string(),
+            ),
         }
     }
 }

@@ -13,15 +13,20 @@
 //! | [`machine_template`] | `OpenStackMachineTemplate`: capacity for who scales from zero |
 //! | [`admission`] | validating webhooks |
 //! | [`conversion`] | the conversion webhook |
-//! | [`identity`] | from an `identityRef` to a session with the cloud |
+//! | [`identity`] | from an `identityRef` to a session with the cloud, and who hears when it changes |
 //! | [`wake`] | from a change in the cloud to the object that waits for it |
 //! | [`world`] | the cloud's resources as plans see them |
 //! | [`error`] | what a reconcile can end in, and when to try again |
+//! | `condition`, `pause`, `told` | what objects and events say of what was not planned, of a pause, of an action |
+//! | `server_object`, `ipam` | the objects that controllers make in the management cluster |
+//! | `arrival` | when an object came to this management cluster |
+//! | `catalog` | images and flavors |
 
 pub mod admission;
 mod arrival;
 mod catalog;
 pub mod cluster;
+mod condition;
 pub mod conversion;
 pub mod error;
 pub mod floating_ip_pool;

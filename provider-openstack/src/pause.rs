@@ -5,20 +5,16 @@ use std::sync::{Mutex, PoisonError};
 
 use crds::capi;
 use crds::openstack::conditions::{ConditionType, Reason};
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::{Api, Resource};
-use plan::conditions::{self, New, Status};
+use plan::conditions::{New, Status};
 use runtime::Key;
 use runtime::controller::{Cached, Object};
-use serde::Serialize;
 
 /// Remembers which clusters are paused, so that other changes of a cluster, which are many, do not
 /// wake all that belongs to it.
 #[derive(Debug, Default)]
-pub struct Unpaused(Mutex<HashSet<Key>>);
+pub struct Pauses(Mutex<HashSet<Key>>);
 
-impl Unpaused {
+impl Pauses {
     /// The objects with the label of `cluster`, if it was paused or unpaused since it was last seen.
     pub fn members<K: Object>(&self, cluster: &capi::Cluster, objects: &Cached<K>) -> Vec<Key> {
         let key = Key::of(cluster);
@@ -49,32 +45,6 @@ pub fn condition(paused: bool) -> New<'static> {
     }
 }
 
-/// Says in the status of `object` that nobody touches it. `conditions` are those of such a status.
-///
-/// # Errors
-/// When the API server refuses.
-pub async fn publish<K, S>(
-    api: &Api<K>,
-    object: &K,
-    current: Option<&S>,
-    conditions: fn(&mut S) -> &mut Vec<Condition>,
-) -> Result<(), kube::Error>
-where
-    K: Object + Resource<DynamicType = ()> + Serialize,
-    S: Clone + Default + PartialEq + Serialize,
-{
-    let mut status = current.cloned().unwrap_or_default();
-    let generation = object.meta().generation;
-    conditions::set(
-        conditions(&mut status),
-        condition(true),
-        generation,
-        Timestamp::now(),
-    );
-    runtime::apply::status(api, object, current, &status).await?;
-    Ok(())
-}
-
 /// The objects with the label of `cluster` that `wanted` accepts.
 pub fn members<K: Object>(
     cluster: &Key,
@@ -96,11 +66,11 @@ mod tests {
 
     #[test]
     fn begin_and_end_of_a_pause_count() {
-        let unpaused = Unpaused::default();
+        let pauses = Pauses::default();
         let key = Key::new("default", "demo");
-        let ended: Vec<bool> = [false, true, true, false, false]
-            .map(|paused| unpaused.changed(&key, paused))
+        let told: Vec<bool> = [false, true, true, false, false]
+            .map(|paused| pauses.changed(&key, paused))
             .into();
-        assert_eq!(ended, [false, true, false, true, false]);
+        assert_eq!(told, [false, true, false, true, false]);
     }
 }

@@ -7,6 +7,7 @@
 //! | [`network`], [`compute`], [`block_storage`], [`image`], [`loadbalancer`] | the calls of each service and what they answer |
 //! | [`view`] | one project as all objects see it: shared lists, and who is woken when a row changes |
 //! | [`identity`] | login and catalog, and why they are our own |
+//! | [`Metrics`] | what calls count and how long they take |
 //!
 //! A controller does this:
 //!

@@ -8,8 +8,14 @@
 //! - [`step`]: the shape of an answer
 //! - [`world`]: OpenStack's resources, cut down to what decisions need
 //! - [`names`], [`tags`], [`rules`]: how our resources are recognised in a cloud
+//! - [`filter`], [`near`]: which resources the filter of a spec means, and what was meant by a name
+//!   that nothing has
 //! - [`conditions`]: conditions whose times change only with their status
-//! - [`cluster`]: network, router, security groups and API endpoint of a cluster
+//! - [`cluster`]: network, router, security groups, API endpoint and bastion of a cluster
+//! - [`machine`]: the server object of a machine, and its way to the API traffic
+//! - [`server`]: ports, volumes and the server itself
+//! - [`floating_ip_pool`]: the addresses of a pool, and the claims on them
+//! - [`machine_template`]: what machines will have, and address pairs that changed since
 
 pub mod cluster;
 pub mod conditions;

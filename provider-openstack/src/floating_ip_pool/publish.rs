@@ -1,6 +1,6 @@
 //! What the object says about its pool.
 
-use crds::openstack::conditions::{ConditionType, Reason};
+use crds::openstack::conditions::ConditionType;
 use crds::openstack::v1alpha1::{OpenStackFloatingIPPool, OpenStackFloatingIPPoolStatus};
 use jiff::Timestamp;
 use kube::Api;
@@ -8,7 +8,7 @@ use plan::conditions::{self, New};
 use runtime::Requeue;
 
 use super::execute::Refused;
-use crate::Error;
+use crate::{Error, condition};
 
 /// Publishes the status of a plan, or of the action that was refused.
 pub async fn status(
@@ -34,26 +34,13 @@ pub async fn unobserved(
     pool: &OpenStackFloatingIPPool,
     error: Error,
 ) -> Result<Requeue, Error> {
-    let mut status = pool.status.clone().unwrap_or_default();
-    let (type_, reason, message) = match error.authentication() {
-        Some(message) => (
-            ConditionType::OpenStackAuthenticationSucceeded,
-            error.authentication_reason(),
-            message,
-        ),
-        None => (
-            ConditionType::OpenstackFloatingIPPoolReady,
-            Reason::OpenStackError,
-            error.to_string(),
-        ),
-    };
-    let said = New::not(type_.as_str(), reason.as_str(), message);
-    conditions::set(
-        &mut status.conditions,
-        said,
-        pool.metadata.generation,
-        Timestamp::now(),
-    );
-    runtime::apply::status(api, pool, pool.status.as_ref(), &status).await?;
-    Err(error)
+    condition::unobserved(
+        api,
+        pool,
+        pool.status.as_ref(),
+        |status| &mut status.conditions,
+        ConditionType::OpenstackFloatingIPPoolReady,
+        error,
+    )
+    .await
 }

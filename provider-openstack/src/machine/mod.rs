@@ -18,7 +18,7 @@ use plan::step::Step;
 use runtime::controller::Cached;
 use runtime::{Key, Kit, Loop, Requeue, finalizer};
 
-use crate::pause::Unpaused;
+use crate::pause::Pauses;
 use crate::wake::{Waiter, Wakes};
 use crate::{Context, Error, identity};
 
@@ -40,10 +40,10 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
     let objects = controller.objects();
     let (controller, machines) = controller.watches(owner::object_of);
     let (controller, servers) = controller.owns::<OpenStackServer>();
-    let (all, unpaused) = (objects.clone(), Unpaused::default());
+    let (all, pauses) = (objects.clone(), Pauses::default());
     let identities = owner::Identities::default();
     let (controller, clusters) =
-        controller.watches(move |cluster: &capi::Cluster| unpaused.members(cluster, &all));
+        controller.watches(move |cluster: &capi::Cluster| pauses.members(cluster, &all));
     let (controller, infrastructures) = controller
         .watches(move |cluster: &OpenStackCluster| identities.concerned(cluster, &objects));
     let machines = Machines {

@@ -12,7 +12,7 @@ use runtime::Key;
 use runtime::controller::{Cached, Object};
 
 use super::Machines;
-use crate::{Error, pause};
+use crate::{Error, condition, pause};
 
 /// The object that stands for the server of a `Machine`.
 pub fn object_of(machine: &capi::Machine) -> Option<Key> {
@@ -84,8 +84,8 @@ impl Machines {
         let cluster = self.find(&self.clusters, &beside(&name)).await?;
         if capi::is_paused(cluster.as_ref(), &object.metadata) {
             let api = Api::namespaced(self.context.client.clone(), &key.namespace);
-            let status = object.status.as_ref();
-            pause::publish(&api, object, status, |status| &mut status.conditions).await?;
+            let (status, said) = (object.status.as_ref(), pause::condition(true));
+            condition::publish(&api, object, status, |status| &mut status.conditions, said).await?;
             return Ok(None);
         }
         let reference = cluster

@@ -1,17 +1,17 @@
 //! What Cluster API reads of a machine.
 
-use crds::openstack::conditions::{ConditionType, Reason};
+use crds::openstack::conditions::ConditionType;
 use crds::openstack::v1beta2::OpenStackMachine;
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
-use plan::conditions::{self, New};
+use plan::conditions;
 use plan::machine::Status;
 use runtime::Requeue;
 use serde_json::json;
 
 use super::execute::Refused;
-use crate::{Error, pause};
+use crate::{Error, condition, pause};
 
 /// Publishes what a plan says, or the action that was refused. The provider id goes first: Cluster
 /// API reads it as soon as the status says `provisioned`.
@@ -50,26 +50,13 @@ pub async fn unobserved(
     object: &OpenStackMachine,
     error: Error,
 ) -> Result<Requeue, Error> {
-    let (type_, reason, message) = match error.authentication() {
-        Some(message) => (
-            ConditionType::OpenStackAuthenticationSucceeded,
-            error.authentication_reason(),
-            message,
-        ),
-        None => (
-            ConditionType::APIServerIngressReady,
-            Reason::OpenStackError,
-            error.to_string(),
-        ),
-    };
-    let mut status = object.status.clone().unwrap_or_default();
-    let said = New::not(type_.as_str(), reason.as_str(), message);
-    conditions::set(
-        &mut status.conditions,
-        said,
-        object.metadata.generation,
-        Timestamp::now(),
-    );
-    runtime::apply::status(api, object, object.status.as_ref(), &status).await?;
-    Err(error)
+    condition::unobserved(
+        api,
+        object,
+        object.status.as_ref(),
+        |status| &mut status.conditions,
+        ConditionType::APIServerIngressReady,
+        error,
+    )
+    .await
 }

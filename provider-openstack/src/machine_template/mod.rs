@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crds::capi;
-use crds::openstack::conditions::{ConditionType, Reason};
+use crds::openstack::conditions::ConditionType;
 use crds::openstack::v1beta2::OpenStackMachineTemplate;
 use jiff::Timestamp;
 use kube::Api;
@@ -19,8 +19,8 @@ use plan::step::Step;
 use runtime::backoff::jittered;
 use runtime::{Key, Kit, Loop, Requeue};
 
-use crate::pause::Unpaused;
-use crate::{Context, Error, identity};
+use crate::pause::Pauses;
+use crate::{Context, Error, condition, identity};
 
 /// What is missing is looked for again after this: a flavor, an image, the ports of a new machine.
 const AFTER_LACK: Duration = Duration::from_secs(120);
@@ -36,9 +36,9 @@ pub async fn run(kit: &Kit, context: Arc<Context>) {
     let controller = identity::depends(controller, &context, |template| {
         template.spec.template.spec.identity_ref.as_ref()
     });
-    let (templates, unpaused) = (controller.objects(), Unpaused::default());
+    let (templates, pauses) = (controller.objects(), Pauses::default());
     let (controller, _) =
-        controller.watches(move |cluster: &capi::Cluster| unpaused.members(cluster, &templates));
+        controller.watches(move |cluster: &capi::Cluster| pauses.members(cluster, &templates));
     controller
         .run(Arc::new(Templates { context }), reconcile)
         .await;
@@ -68,7 +68,18 @@ async fn reconcile(
     let want = Want::from(&*template);
     let seen = match observe::observe(context, &want, owner, &infrastructure).await {
         Ok(seen) => seen,
-        Err(error) => return unobserved(&api, &template, error).await,
+        Err(error) => {
+            let (status, otherwise) = (template.status.as_ref(), ConditionType::Ready);
+            return condition::unobserved(
+                &api,
+                &*template,
+                status,
+                |status| &mut status.conditions,
+                otherwise,
+                error,
+            )
+            .await;
+        }
     };
     let decision = plan(&want, &seen.plan, Timestamp::now());
     let mut status = decision.status;
@@ -91,30 +102,4 @@ async fn reconcile(
         Step::Done if !waits && !behind => Requeue::OnChange,
         _ => Requeue::After(jittered(AFTER_LACK)),
     })
-}
-
-/// Publishes why the cloud could not be observed, and gives the error back.
-async fn unobserved(
-    api: &Api<OpenStackMachineTemplate>,
-    template: &OpenStackMachineTemplate,
-    error: Error,
-) -> Result<Requeue, Error> {
-    let mut status = template.status.clone().unwrap_or_default();
-    let (type_, reason, message) = match error.authentication() {
-        Some(message) => (
-            ConditionType::OpenStackAuthenticationSucceeded,
-            error.authentication_reason(),
-            message,
-        ),
-        None => (
-            ConditionType::Ready,
-            Reason::OpenStackError,
-            error.to_string(),
-        ),
-    };
-    let said = New::not(type_.as_str(), reason.as_str(), message);
-    let generation = template.metadata.generation;
-    conditions::set(&mut status.conditions, said, generation, Timestamp::now());
-    runtime::apply::status(api, template, template.status.as_ref(), &status).await?;
-    Err(error)
 }

@@ -20,9 +20,9 @@ use runtime::{Key, Kit, Loop, Requeue, finalizer};
 
 pub(crate) use execute::address_pairs;
 
-use crate::pause::{self, Unpaused};
+use crate::pause::{self, Pauses};
 use crate::wake::{Waiter, Wakes};
-use crate::{Context, Error, arrival, identity};
+use crate::{Context, Error, arrival, condition, identity};
 
 /// Environment variable with the minutes that a volume or a server may take to create.
 const CREATE_TIMEOUT: &str = "CLUSTER_API_OPENSTACK_INSTANCE_CREATE_TIMEOUT";
@@ -42,9 +42,9 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
     let controller = identity::depends(controller, &context, |server| {
         Some(&server.spec.identity_ref)
     });
-    let (servers, unpaused) = (controller.objects(), Unpaused::default());
+    let (servers, pauses) = (controller.objects(), Pauses::default());
     let (controller, clusters) =
-        controller.watches(move |cluster: &capi::Cluster| unpaused.members(cluster, &servers));
+        controller.watches(move |cluster: &capi::Cluster| pauses.members(cluster, &servers));
     let (controller, claims) = controller.owns::<IPAddressClaim>();
     let servers = Servers {
         context,
@@ -72,8 +72,15 @@ async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Resul
         ..Want::from(&*server)
     };
     if servers.is_paused(&server) {
-        let status = server.status.as_ref();
-        pause::publish(&api, &*server, status, |status| &mut status.conditions).await?;
+        let (status, said) = (server.status.as_ref(), pause::condition(true));
+        condition::publish(
+            &api,
+            &*server,
+            status,
+            |status| &mut status.conditions,
+            said,
+        )
+        .await?;
         return Ok(Requeue::OnChange);
     }
     if want.deleting

@@ -1,6 +1,6 @@
 //! What the object says about its server.
 
-use crds::openstack::conditions::{ConditionType, Reason};
+use crds::openstack::conditions::ConditionType;
 use crds::openstack::v1alpha1::{OpenStackServer, OpenStackServerStatus};
 use jiff::Timestamp;
 use kube::Api;
@@ -8,7 +8,7 @@ use plan::conditions::{self, New};
 use runtime::Requeue;
 
 use super::execute::Refused;
-use crate::{Error, pause};
+use crate::{Error, condition, pause};
 
 /// Publishes the status of a plan, or of the action that was refused.
 pub async fn status(
@@ -42,27 +42,17 @@ pub async fn unobserved(
     server: &OpenStackServer,
     error: Error,
 ) -> Result<Requeue, Error> {
-    let mut status = server.status.clone().unwrap_or_default();
-    let (type_, reason, message) = match error.authentication() {
-        Some(message) => (
-            ConditionType::OpenStackAuthenticationSucceeded,
-            error.authentication_reason(),
-            message,
-        ),
-        None if status.ready => return Err(error),
-        None => (
-            ConditionType::InstanceReady,
-            Reason::OpenStackError,
-            error.to_string(),
-        ),
-    };
-    let said = New::not(type_.as_str(), reason.as_str(), message);
-    conditions::set(
-        &mut status.conditions,
-        said,
-        server.metadata.generation,
-        Timestamp::now(),
-    );
-    runtime::apply::status(api, server, server.status.as_ref(), &status).await?;
-    Err(error)
+    let was_ready = server.status.as_ref().is_some_and(|status| status.ready);
+    if was_ready && error.authentication().is_none() {
+        return Err(error);
+    }
+    condition::unobserved(
+        api,
+        server,
+        server.status.as_ref(),
+        |status| &mut status.conditions,
+        ConditionType::InstanceReady,
+        error,
+    )
+    .await
 }

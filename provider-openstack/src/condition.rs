@@ -1,0 +1,53 @@
+//! What is said of an object that no plan was made for: a pause, or why the cloud was not seen.
+
+use crds::openstack::conditions::ConditionType;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{Api, Resource};
+use plan::conditions::{self, New};
+use runtime::Requeue;
+use runtime::controller::Object;
+use serde::Serialize;
+
+use crate::Error;
+
+/// Says one thing in the status of `object`; all else that it says stays. `conditions` are those of
+/// such a status.
+///
+/// # Errors
+/// When the API server refuses.
+pub async fn publish<K, S>(
+    api: &Api<K>,
+    object: &K,
+    current: Option<&S>,
+    conditions: fn(&mut S) -> &mut Vec<Condition>,
+    said: New<'_>,
+) -> Result<(), kube::Error>
+where
+    K: Object + Resource<DynamicType = ()> + Serialize,
+    S: Clone + Default + PartialEq + Serialize,
+{
+    let mut status = current.cloned().unwrap_or_default();
+    let generation = object.meta().generation;
+    conditions::set(conditions(&mut status), said, generation, Timestamp::now());
+    runtime::apply::status(api, object, current, &status).await?;
+    Ok(())
+}
+
+/// Publishes why the cloud could not be observed, and gives the error back. `otherwise` is the
+/// condition that says it when it is not the credentials.
+pub async fn unobserved<K, S>(
+    api: &Api<K>,
+    object: &K,
+    current: Option<&S>,
+    conditions: fn(&mut S) -> &mut Vec<Condition>,
+    otherwise: ConditionType,
+    error: Error,
+) -> Result<Requeue, Error>
+where
+    K: Object + Resource<DynamicType = ()> + Serialize,
+    S: Clone + Default + PartialEq + Serialize,
+{
+    publish(api, object, current, conditions, error.condition(otherwise)).await?;
+    Err(error)
+}
