@@ -18,7 +18,8 @@ pub struct Cloud {
     pub holds: Seen,
     /// How many addresses more than usual are taken when Octavia chooses one.
     pub vip_offset: u8,
-    created: usize,
+    /// The number in the id that was given last.
+    pub created: usize,
 }
 
 impl Cloud {
@@ -205,9 +206,9 @@ impl Cloud {
             return Err(format!("{:?} has a floating IP already", new.port));
         }
         let id = self.id("ip");
-        let address = new
-            .address
-            .unwrap_or_else(|| format!("198.18.0.{}", self.created));
+        let address = new.address.unwrap_or_else(|| {
+            format!("198.18.{}.{}", self.created / 256 % 256, self.created % 256)
+        });
         self.holds.floating_ips.push(FloatingIp {
             id: id.clone(),
             address,

@@ -47,6 +47,8 @@ impl Cloud {
         if balancer.state != State::Active {
             return Err(format!("{load_balancer} is immutable"));
         }
+        self.refuse_second(load_balancer, &change)?;
+        let balancer = find(&mut self.holds.load_balancers, |lb| lb.id == load_balancer)?;
         balancer.state = if change == Balance::Delete {
             State::Deleting
         } else {
@@ -92,6 +94,26 @@ impl Cloud {
             }
         }
         Ok(())
+    }
+
+    /// A port has one listener, a listener one pool, a pool one monitor.
+    fn refuse_second(&self, load_balancer: &str, change: &Balance) -> Result<(), String> {
+        let holds = &self.holds;
+        let taken = match change {
+            Balance::CreateListener(new) => (holds.listeners.iter())
+                .any(|have| have.load_balancer_id == load_balancer && have.port == new.port),
+            Balance::CreatePool(new) => {
+                (holds.pools.iter()).any(|have| have.listener_ids.contains(&new.listener))
+            }
+            Balance::CreateMonitor { pool, .. } => {
+                holds.monitors.iter().any(|have| have.pool_id == *pool)
+            }
+            _ => false,
+        };
+        match taken {
+            true => Err(format!("{change:?} is there already")),
+            false => Ok(()),
+        }
     }
 
     /// The address of a subnet that Octavia chooses.
