@@ -134,6 +134,7 @@ async fn a_cluster_identity_serves_the_namespaces_that_its_selector_matches() {
             vec!["blue", "red"],
         ),
         (expression("NotIn", json!(["prod"])), vec!["red", "nowhere"]),
+        (expression("Exists", Value::Null), vec!["blue", "red"]),
         (expression("DoesNotExist", Value::Null), vec!["nowhere"]),
     ] {
         identity(selector.clone());
