@@ -79,6 +79,7 @@ impl Controller {
         seen.status = status;
         seen.bastion = bastion;
         seen.namesakes = self.namesakes(object, owner);
+        seen.cluster_endpoint = self.cluster_endpoint(owner);
         let mut ips = std::mem::take(&mut seen.floating_ips);
         ips.retain(|ip| seen.holder(&ip.address).is_none());
         seen.floating_ips = ips;

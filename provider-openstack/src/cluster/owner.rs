@@ -53,6 +53,14 @@ pub(super) fn of_machine(
     }
 }
 
+fn endpoint_of(cluster: &Cluster) -> Option<(String, u16)> {
+    let endpoint = &cluster.spec.control_plane_endpoint;
+    let port = u16::try_from(endpoint.port)
+        .ok()
+        .filter(|port| *port != 0)?;
+    (!endpoint.host.is_empty()).then(|| (endpoint.host.clone(), port))
+}
+
 fn is_paused(annotations: &BTreeMap<String, String>) -> bool {
     annotations.contains_key(PAUSED_ANNOTATION)
 }
@@ -62,6 +70,14 @@ impl Controller {
     pub(super) fn is_paused(&self, object: &OpenStackCluster, owner: &Owner) -> bool {
         let cluster = self.clusters.get(&Key::new(&owner.namespace, &owner.name));
         is_paused(object.annotations()) || cluster.is_some_and(|cluster| cluster.spec.paused)
+    }
+
+    /// Host and port of the `Cluster`'s endpoint, when it has both.
+    pub(super) fn cluster_endpoint(&self, owner: &Owner) -> Option<(String, u16)> {
+        let cluster = self
+            .clusters
+            .get(&Key::new(&owner.namespace, &owner.name))?;
+        endpoint_of(&cluster)
     }
 
     /// How many machines of the cluster still exist.
@@ -118,6 +134,25 @@ mod tests {
             None
         );
         assert_eq!(of(&infrastructure("Cluster", "example.org/v1")), None);
+    }
+
+    #[test]
+    fn an_endpoint_has_host_and_port() {
+        for (host, port, expected) in [
+            (
+                "api.example.org",
+                443,
+                Some(("api.example.org".into(), 443)),
+            ),
+            ("api.example.org", 0, None),
+            ("api.example.org", 70_000, None),
+            ("", 443, None),
+        ] {
+            let mut cluster = cluster();
+            cluster.spec.control_plane_endpoint.host = host.into();
+            cluster.spec.control_plane_endpoint.port = port;
+            assert_eq!(endpoint_of(&cluster), expected);
+        }
     }
 
     #[test]

@@ -2,6 +2,10 @@
 //!
 //! In this order, as in CAPO: the load balancer's floating IP or else its own address; an endpoint
 //! that the object holds already; a floating IP for a control plane machine; the fixed IP.
+//!
+//! The `Cluster` may have an endpoint before its infrastructure has, that of a control plane which
+//! runs elsewhere. Then it counts as if the object held it, where CAPO makes a floating IP that leads
+//! nowhere, or waits for ever. A load balancer is asked for, so that it comes first all the same.
 
 use std::net::IpAddr;
 
@@ -21,6 +25,7 @@ use crate::world::{FloatingIp, LoadBalancer, Network};
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Endpoint<'a> {
     pub host: String,
+    pub port: u16,
     pub balancer: Option<&'a LoadBalancer>,
 }
 
@@ -39,16 +44,20 @@ pub(super) fn plan<'a>(
     around: &Surroundings<'a, '_>,
     seen: &'a Seen,
 ) -> Result<Part<Endpoint<'a>>, Problem> {
-    let plain = |host: &String| {
+    let api = &want.api;
+    let plain = |host: &String, port: u16| {
         Part::ready(Endpoint {
             host: host.clone(),
+            port,
             balancer: None,
         })
     };
-    let api = &want.api;
-    match (&api.load_balancer, &api.host, &api.fixed_ip) {
-        (Some(wanted), _, _) => balanced(want, wanted, around, seen),
-        (None, Some(host), _) => Ok(plain(host)),
+    if let Some(wanted) = &api.load_balancer {
+        return balanced(want, wanted, around, seen);
+    }
+    match (&api.host, &seen.cluster_endpoint, &api.fixed_ip) {
+        (Some(host), _, _) => Ok(plain(host, api.port)),
+        (None, Some((host, port)), _) => Ok(plain(host, *port)),
         (None, None, _) if api.floating_ip => {
             let ip = floating_ip::plan(
                 want,
@@ -58,10 +67,11 @@ pub(super) fn plan<'a>(
             )?;
             Ok(ip.map(|ip| Endpoint {
                 host: ip.address.clone(),
+                port: api.port,
                 balancer: None,
             }))
         }
-        (None, None, Some(fixed)) => Ok(plain(fixed)),
+        (None, None, Some(fixed)) => Ok(plain(fixed, api.port)),
         (None, None, None) => Err(no_endpoint(want)),
     }
 }
@@ -90,6 +100,7 @@ fn balanced<'a>(
     if !want.api.floating_ip {
         return Ok(balancer.map(|lb| Endpoint {
             host: lb.vip_address.clone(),
+            port: want.api.port,
             balancer: Some(lb),
         }));
     }
@@ -103,6 +114,7 @@ fn balanced<'a>(
     let ip = floating_ip::plan(want, around.resolved.external, target, seen)?;
     Ok(balancer.join(ip, |lb, ip: &FloatingIp| Endpoint {
         host: ip.address.clone(),
+        port: want.api.port,
         balancer: Some(lb),
     }))
 }
@@ -125,8 +137,9 @@ fn no_endpoint(want: &Want) -> Problem {
         object: want.identity.object.clone(),
         field: "spec.controlPlaneEndpoint".into(),
         value: String::new(),
-        way_out: "cannot be chosen: set it, or spec.apiServer.fixedIP, or turn on the floating IP \
-                  (spec.apiServer.enableFloatingIP) or the load balancer (spec.apiServer.managedLoadBalancer)"
+        way_out: "is awaited: what runs the control plane sets it, or spec.apiServer.fixedIP, or the endpoint of the \
+                  Cluster; otherwise turn on the floating IP (spec.apiServer.enableFloatingIP) or the load balancer \
+                  (spec.apiServer.managedLoadBalancer)"
             .into(),
     }
 }

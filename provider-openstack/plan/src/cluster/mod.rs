@@ -169,7 +169,7 @@ fn parts<'a>(want: &Want, resolved: &Resolved<'a>, seen: &'a Seen, draft: &mut D
     if let Some(endpoint) = endpoint {
         draft.endpoint(resolved, net, &endpoint, access);
         if draft.is_settled() {
-            draft.provisioned(want, seen, &endpoint.host);
+            draft.provisioned(want, seen, &endpoint);
             let bastion = bastion::plan(&bastion::Context {
                 want,
                 external: resolved.external,

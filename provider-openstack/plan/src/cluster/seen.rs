@@ -37,6 +37,9 @@ pub struct Seen {
     pub tagging: bool,
     /// The address that the host of the object's endpoint resolves to.
     pub endpoint_address: Option<String>,
+    /// Host and port of the `Cluster`'s endpoint. Who runs the control plane elsewhere may say there
+    /// where it is reached.
+    pub cluster_endpoint: Option<(String, u16)>,
     /// The object that has the name of the bastion, whoever owns it.
     pub bastion: Option<OpenStackServer>,
     /// Other clusters whose resources would have the same names.

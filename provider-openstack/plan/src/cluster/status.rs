@@ -233,14 +233,14 @@ impl<'w> Draft<'w> {
 
     /// Everything was there once: Cluster API may go on. The zones stay as they are first found, so
     /// that one that comes and goes does not move machines; but for those that the user names.
-    pub fn provisioned(&mut self, want: &Want, seen: &Seen, host: &str) {
+    pub fn provisioned(&mut self, want: &Want, seen: &Seen, endpoint: &Endpoint<'_>) {
         let known = &self.published.status.failure_domains;
         self.published.status.failure_domains = failure_domains(&want.zones, known, seen);
         self.status().initialization = Some(api::ClusterInitialization {
             provisioned: Some(true),
         });
         if want.api.host.is_none() {
-            self.published.endpoint = Some((host.to_string(), want.api.port));
+            self.published.endpoint = Some((endpoint.host.clone(), endpoint.port));
         }
     }
 }

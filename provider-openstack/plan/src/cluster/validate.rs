@@ -116,7 +116,7 @@ impl Gone {
 /// Those that the user gave, also for a bastion that is switched off.
 fn given_floating_ips(spec: &OpenStackClusterSpec) -> Vec<String> {
     let api = spec.api_server.as_ref();
-    let api = api.and_then(|api| api.floating_ip.clone());
+    let api = api.and_then(|api| given(&api.floating_ip));
     let bastion = spec.bastion.as_ref();
     let bastion = bastion.and_then(|bastion| bastion.floating_ip.clone());
     api.into_iter().chain(bastion).collect()
@@ -275,13 +275,18 @@ fn api(identity: &Identity, spec: &OpenStackClusterSpec) -> Result<Api, Problem>
             .transpose()?,
         floating_ip: server.enable_floating_ip.unwrap_or(true)
             && spec.enable_external_network != Some(false),
-        floating_address: server.floating_ip.clone(),
-        fixed_ip: server.fixed_ip.clone(),
+        floating_address: given(&server.floating_ip),
+        fixed_ip: given(&server.fixed_ip),
         primary_subnet: spec
             .primary_subnet
             .as_ref()
             .and_then(|param| Named::subnet("spec.primarySubnet", param)),
     })
+}
+
+/// An address that is still empty is awaited, as what runs the control plane elsewhere writes it.
+fn given(address: &Option<String>) -> Option<String> {
+    address.clone().filter(|address| !address.is_empty())
 }
 
 fn is_enabled(balancer: &ManagedLoadBalancer) -> bool {

@@ -4,10 +4,12 @@
 mod access;
 mod balancing;
 mod bastion;
+mod brought;
 mod cloud;
 mod dual_stack;
 mod endpoint;
 mod fields;
+mod hosted;
 mod octavia;
 mod ownership;
 mod problems;
