@@ -5,6 +5,7 @@ mod flags;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -121,7 +122,11 @@ async fn work(
         let stacks = cluster_stacks::run(kit.clone(), flags.stacks.options());
         let management = flags.management.sources();
         let provider = provider_openstack::run(kit.clone(), calls, ca, management);
-        tokio::join!(provider, stacks).1.context("--release-dir")
+        let both = async { tokio::join!(provider, stacks).1.context("--release-dir") };
+        tokio::select! {
+            ended = both => ended,
+            () = out_of_patience(shutdown) => Ok(()),
+        }
     };
     if !flags.leader_elect {
         return controllers.await;
@@ -144,6 +149,16 @@ async fn work(
         // Another process may work from now on, so this one must not finish anything.
         () = held.lost() => bail!("the lease {}/{} was lost", election.namespace, election.name),
     }
+}
+
+/// How long reconciles that run may take to end when the process is asked to stop; a Pod has 30 s.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// A cloud that does not answer keeps nobody from stopping: what is cut off is done again later.
+async fn out_of_patience(shutdown: &Shutdown) {
+    stopped(shutdown.clone()).await;
+    tokio::time::sleep(GRACE).await;
+    tracing::warn!(after = ?GRACE, "stops in the middle of reconciles");
 }
 
 /// Resolves the shutdown of all parts at SIGTERM or SIGINT.

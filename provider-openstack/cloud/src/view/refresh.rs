@@ -132,10 +132,12 @@ impl Shared {
     }
 
     /// The list of pools has only the ids of members. Members do not change but for their status, so
-    /// they are read only where ids are new or one is pending.
-    async fn with_members(&self, mut pools: Listed<Pool>) -> Result<Listed<Pool>> {
+    /// they are read only where ids are new or one is pending. A pool that goes meanwhile is left out:
+    /// it may be another cluster's, whose end must not fail this project's view.
+    async fn with_members(&self, pools: Listed<Pool>) -> Result<Listed<Pool>> {
         let known = self.state().tables.pools.clone();
-        for pool in &mut pools.items {
+        let mut items = Vec::with_capacity(pools.items.len());
+        for mut pool in pools.items {
             let old = known
                 .get(&pool.id)
                 .map(|pool| pool.members.as_slice())
@@ -143,10 +145,14 @@ impl Shared {
             pool.members = if is_settled(old, &pool.members) {
                 old.to_vec()
             } else {
-                self.cloud.load_balancer().members(&pool.id).await?
+                match self.cloud.load_balancer().members(&pool.id).await {
+                    Err(error) if error.is_not_found() => continue,
+                    members => members?,
+                }
             };
+            items.push(pool);
         }
-        Ok(pools)
+        Ok(Listed { items, ..pools })
     }
 }
 

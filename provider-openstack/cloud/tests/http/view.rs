@@ -156,6 +156,21 @@ async fn what_changed_between_the_snapshot_and_following_wakes_at_once() {
     assert_eq!(wakes.recv().await.unwrap(), "late");
 }
 
+#[tokio::test]
+async fn a_pool_that_goes_while_it_is_read_is_left_out() {
+    let fake = Fake::start().await;
+    let listed = json!([{"id": "gone", "members": [{"id": "m"}]}, {"id": "p", "members": []}]);
+    fake.set("pools", listed);
+    fake.script(
+        "GET /lb/v2.0/lbaas/pools/gone/members",
+        (404, vec![], json!({})),
+    );
+    let (view, _wakes) = view(&fake).await;
+    let seen = view.snapshot(&[Kind::Pools]).await.unwrap();
+    assert!(seen.pools.get("gone").is_none());
+    assert!(seen.pools.get("p").is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn ten_idle_minutes_cost_at_most_forty_requests_and_nothing_without_interest() {
     let fake = Fake::start().await;
