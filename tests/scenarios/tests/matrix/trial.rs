@@ -54,7 +54,7 @@ pub fn chosen(mut trials: Vec<Trial>) -> Vec<Trial> {
     });
     if env::var("SCENARIOS_POINTS").as_deref() != Ok("all") {
         trials
-            .truncate(usize::try_from(number("SCENARIOS_POINTS", 60)).expect("a number of points"));
+            .truncate(usize::try_from(number("SCENARIOS_POINTS", 30)).expect("a number of points"));
     }
     trials
 }
