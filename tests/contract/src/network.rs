@@ -47,26 +47,10 @@ impl Contract {
         let changed = neutron.set_dns_nameservers(&subnet.id, &servers).await?;
         ensure!(changed.dns_nameservers == servers, "{changed:?}");
         let external = self.external_network().await?;
-        let gateway = Gateway {
-            network_id: external.clone(),
-            ..Default::default()
-        };
-        let router = neutron
-            .create_router(&RouterCreate {
-                name: name.clone(),
-                ..Default::default()
-            })
-            .await?;
-        let routed = neutron.set_gateway(&router.id, &gateway).await?;
-        let led = routed.external_gateway_info.as_ref();
-        ensure!(
-            led.is_some_and(|led| !led.external_fixed_ips.is_empty()),
-            "{routed:?}"
-        );
-        neutron.add_router_interface(&router.id, &subnet.id).await?;
+        let router = self.router(&external, &subnet.id).await?;
         let seen = view.snapshot(&[Kind::Ports, Kind::Networks]).await?;
         ensure!(
-            seen.ports.of(&router.id).count() >= 1,
+            seen.ports.of(&router).count() >= 1,
             "the router has no port"
         );
         ensure!(
@@ -78,7 +62,7 @@ impl Contract {
         let group = self.security_group().await?;
         let port = self.port(&network.id, &group).await?;
         self.floating_ip(&external, &port).await?;
-        let (network, subnet, router) = (network.id, subnet.id, router.id);
+        let (network, subnet) = (network.id, subnet.id);
         Ok(Net {
             network,
             subnet,
@@ -86,6 +70,29 @@ impl Contract {
             group,
             port,
         })
+    }
+
+    /// A router with a gateway and an interface; its id.
+    async fn router(&self, external: &str, subnet: &str) -> Result<String> {
+        let neutron = self.view.cloud().network();
+        let gateway = Gateway {
+            network_id: external.to_owned(),
+            ..Default::default()
+        };
+        let router = neutron
+            .create_router(&RouterCreate {
+                name: self.name.clone(),
+                ..Default::default()
+            })
+            .await?;
+        let routed = neutron.set_gateway(&router.id, &gateway).await?;
+        let led = routed.external_gateway_info.as_ref();
+        ensure!(
+            led.is_some_and(|led| !led.external_fixed_ips.is_empty()),
+            "{routed:?}"
+        );
+        neutron.add_router_interface(&router.id, subnet).await?;
+        Ok(router.id)
     }
 
     async fn external_network(&self) -> Result<String> {

@@ -120,7 +120,10 @@ impl Wire {
         std::mem::replace(&mut self.token, token.to_owned())
     }
 
-    /// A request that goes into the transcript under `what`.
+    /// A request that goes into the transcript under `what`, and the body of its answer.
+    ///
+    /// # Errors
+    /// An answer with another status than `status`.
     pub async fn send(
         &mut self,
         what: &str,
@@ -128,19 +131,23 @@ impl Wire {
         service: Service,
         path: &str,
         body: Value,
-    ) -> Result<Answer> {
+        status: u16,
+    ) -> Result<Value> {
         let answer = self.ask(method.clone(), service, path, &body).await?;
         let operation = format!("{method} {service} {}", path_of(path));
         self.transcript
             .push(what, &operation, answer.status, &answer.body);
-        Ok(Answer {
-            what: format!("{what}: {method} {service} {path}"),
-            ..answer
-        })
+        answer.is(status).with_context(|| what.to_owned())
     }
 
-    pub async fn get(&mut self, what: &str, service: Service, path: &str) -> Result<Answer> {
-        self.send(what, Method::GET, service, path, Value::Null)
+    pub async fn get(
+        &mut self,
+        what: &str,
+        service: Service,
+        path: &str,
+        status: u16,
+    ) -> Result<Value> {
+        self.send(what, Method::GET, service, path, Value::Null, status)
             .await
     }
 
@@ -150,8 +157,10 @@ impl Wire {
         service: Service,
         path: &str,
         body: Value,
-    ) -> Result<Answer> {
-        self.send(what, Method::POST, service, path, body).await
+        status: u16,
+    ) -> Result<Value> {
+        self.send(what, Method::POST, service, path, body, status)
+            .await
     }
 
     pub async fn put(
@@ -160,12 +169,20 @@ impl Wire {
         service: Service,
         path: &str,
         body: Value,
-    ) -> Result<Answer> {
-        self.send(what, Method::PUT, service, path, body).await
+        status: u16,
+    ) -> Result<Value> {
+        self.send(what, Method::PUT, service, path, body, status)
+            .await
     }
 
-    pub async fn delete(&mut self, what: &str, service: Service, path: &str) -> Result<Answer> {
-        self.send(what, Method::DELETE, service, path, Value::Null)
+    pub async fn delete(
+        &mut self,
+        what: &str,
+        service: Service,
+        path: &str,
+        status: u16,
+    ) -> Result<Value> {
+        self.send(what, Method::DELETE, service, path, Value::Null, status)
             .await
     }
 
@@ -184,9 +201,8 @@ impl Wire {
             201
         };
         let made = self
-            .post(what, service, path, json!({ key: body }))
-            .await?
-            .is(created)?;
+            .post(what, service, path, json!({ key: body }), created)
+            .await?;
         Ok(text(&made[key], "id"))
     }
 
@@ -221,10 +237,18 @@ impl Wire {
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
         Ok(Answer {
-            what: String::new(),
+            what: format!("{method} {service} {path}"),
             status,
             body,
         })
+    }
+
+    /// Deletes what no later request is about, without a trace in the transcript.
+    pub async fn remove(&self, service: Service, path: &str) -> Result<()> {
+        let answer = self
+            .ask(Method::DELETE, service, path, &Value::Null)
+            .await?;
+        answer.is(204).map(drop)
     }
 
     /// Waits until a resource is as wanted, or (`None`) gone.

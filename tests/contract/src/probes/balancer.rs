@@ -23,28 +23,69 @@ async fn settled(wire: &Wire, path: &str) -> Result<()> {
 impl Probes {
     pub(super) async fn balancer(&mut self, place: &Place) -> Result<()> {
         let wire = &mut self.wire;
-        wire.get("providers", BALANCER, "/lbaas/providers")
-            .await?
-            .is(200)?;
-        wire.get("flavors of balancers", BALANCER, "/lbaas/flavors")
-            .await?
-            .is(200)?;
+        wire.get("providers", BALANCER, "/lbaas/providers", 200)
+            .await?;
+        wire.get("flavors of balancers", BALANCER, "/lbaas/flavors", 200)
+            .await?;
+        let balancer = json!({"name": self.name, "description": "d", "vip_network_id": place.network,
+            "vip_subnet_id": place.subnet, "vip_address": "10.8.0.60", "tags": ["a"]});
+        self.balancer_refusals(&balancer).await?;
+        let wire = &mut self.wire;
+        let id = wire
+            .make("a balancer", BALANCER, BALANCERS, "loadbalancer", balancer)
+            .await?;
+        let path = format!("{BALANCERS}/{id}");
+        wire.delete("a pending balancer", BALANCER, &path, 409)
+            .await?;
+        settled(wire, &path).await?;
+        let seen = wire.get("a balancer", BALANCER, &path, 200).await?;
+        wire.get(
+            "balancers by name",
+            BALANCER,
+            &format!("{BALANCERS}?name={}", self.name),
+            200,
+        )
+        .await?;
+        let port = text(&seen["loadbalancer"], "vip_port_id");
+        wire.get(
+            "the port of a balancer",
+            NETWORK,
+            &format!("/ports/{port}"),
+            200,
+        )
+        .await?;
+        self.children(&id).await?;
+        let wire = &mut self.wire;
+        wire.delete("a balancer with children", BALANCER, &path, 400)
+            .await?;
+        wire.delete(
+            "a balancer with its children",
+            BALANCER,
+            &format!("{path}?cascade=true"),
+            204,
+        )
+        .await?;
+        wire.gone(BALANCER, &path).await?;
+        wire.gone(NETWORK, &format!("/ports/{port}")).await?;
+        self.ovn(place).await
+    }
+
+    async fn balancer_refusals(&mut self, balancer: &Value) -> Result<()> {
+        let wire = &mut self.wire;
         wire.get(
             "no such balancer",
             BALANCER,
             &format!("{BALANCERS}/{NOTHING}"),
+            404,
         )
-        .await?
-        .is(404)?;
+        .await?;
         wire.delete(
             "no such balancer",
             BALANCER,
             &format!("{BALANCERS}/{NOTHING}"),
+            404,
         )
-        .await?
-        .is(404)?;
-        let balancer = json!({"name": self.name, "description": "d", "vip_network_id": place.network,
-            "vip_subnet_id": place.subnet, "vip_address": "10.8.0.60", "tags": ["a"]});
+        .await?;
         for (what, field, value, status) in [
             (
                 "no such provider",
@@ -61,49 +102,52 @@ impl Probes {
         ] {
             let mut wrong = balancer.clone();
             wrong[field] = value;
-            wire.post(what, BALANCER, BALANCERS, json!({"loadbalancer": wrong}))
-                .await?
-                .is(status)?;
-        }
-        let id = wire
-            .make("a balancer", BALANCER, BALANCERS, "loadbalancer", balancer)
+            wire.post(
+                what,
+                BALANCER,
+                BALANCERS,
+                json!({"loadbalancer": wrong}),
+                status,
+            )
             .await?;
-        let path = format!("{BALANCERS}/{id}");
-        wire.delete("a pending balancer", BALANCER, &path)
-            .await?
-            .is(409)?;
-        settled(wire, &path).await?;
-        let seen = wire.get("a balancer", BALANCER, &path).await?.is(200)?;
-        wire.get(
-            "balancers by name",
-            BALANCER,
-            &format!("{BALANCERS}?name={}", self.name),
-        )
-        .await?
-        .is(200)?;
-        let port = text(&seen["loadbalancer"], "vip_port_id");
-        wire.get("the port of a balancer", NETWORK, &format!("/ports/{port}"))
-            .await?
-            .is(200)?;
-        self.children(&id).await?;
-        let wire = &mut self.wire;
-        wire.delete("a balancer with children", BALANCER, &path)
-            .await?
-            .is(400)?;
-        wire.delete(
-            "a balancer with its children",
-            BALANCER,
-            &format!("{path}?cascade=true"),
-        )
-        .await?
-        .is(204)?;
-        wire.gone(BALANCER, &path).await?;
-        wire.gone(NETWORK, &format!("/ports/{port}")).await?;
-        self.ovn(place).await
+        }
+        Ok(())
     }
 
     async fn children(&mut self, id: &str) -> Result<()> {
         let path = format!("{BALANCERS}/{id}");
+        let listener = self.listeners(id, &path).await?;
+        let pool = self.pool(&path, &listener).await?;
+        let monitor = self.monitor(&path, &pool).await?;
+        self.members(&path, &pool).await?;
+        let wire = &mut self.wire;
+        for (what, collection) in [
+            ("listeners", "listeners"),
+            ("pools", "pools"),
+            ("monitors", "healthmonitors"),
+        ] {
+            wire.get(what, BALANCER, &format!("/lbaas/{collection}"), 200)
+                .await?;
+        }
+        wire.delete(
+            "a monitor",
+            BALANCER,
+            &format!("/lbaas/healthmonitors/{monitor}"),
+            204,
+        )
+        .await?;
+        settled(wire, &path).await?;
+        wire.delete("a pool", BALANCER, &format!("/lbaas/pools/{pool}"), 204)
+            .await?;
+        settled(wire, &path).await?;
+        let listener = format!("/lbaas/listeners/{listener}");
+        wire.get("a listener whose pool is gone", BALANCER, &listener, 200)
+            .await?;
+        Ok(())
+    }
+
+    /// A listener; its id.
+    async fn listeners(&mut self, id: &str, balancer: &str) -> Result<String> {
         let wire = &mut self.wire;
         let listener = json!({"name": self.name, "loadbalancer_id": id, "protocol": "TCP", "protocol_port": 6443,
             "allowed_cidrs": ["10.0.0.0/8"], "tags": ["a"]});
@@ -123,18 +167,18 @@ impl Probes {
             BALANCER,
             "/lbaas/listeners",
             json!({"listener": other}),
+            409,
         )
-        .await?
-        .is(409)?;
-        settled(wire, &path).await?;
+        .await?;
+        settled(wire, balancer).await?;
         wire.post(
             "a listener of a taken port",
             BALANCER,
             "/lbaas/listeners",
             json!({"listener": listener}),
+            409,
         )
-        .await?
-        .is(409)?;
+        .await?;
         let mut orphan = listener.clone();
         orphan["loadbalancer_id"] = json!(NOTHING);
         wire.post(
@@ -142,31 +186,42 @@ impl Probes {
             BALANCER,
             "/lbaas/listeners",
             json!({"listener": orphan}),
+            404,
         )
-        .await?
-        .is(404)?;
+        .await?;
         let listener = format!("/lbaas/listeners/{first}");
         let cidrs = json!({"listener": {"allowed_cidrs": ["10.8.0.0/24"]}});
-        wire.put("allowed CIDRs", BALANCER, &listener, cidrs)
-            .await?
-            .is(200)?;
-        settled(wire, &path).await?;
-        wire.get("a listener", BALANCER, &listener).await?.is(200)?;
-        let pool = json!({"name": self.name, "listener_id": first, "protocol": "TCP", "lb_algorithm": "ROUND_ROBIN", "tags": ["a"]});
-        let pool_id = wire
+        wire.put("allowed CIDRs", BALANCER, &listener, cidrs, 200)
+            .await?;
+        settled(wire, balancer).await?;
+        wire.get("a listener", BALANCER, &listener, 200).await?;
+        Ok(first)
+    }
+
+    /// A pool of the listener; its id.
+    async fn pool(&mut self, balancer: &str, listener: &str) -> Result<String> {
+        let wire = &mut self.wire;
+        let pool = json!({"name": self.name, "listener_id": listener, "protocol": "TCP", "lb_algorithm": "ROUND_ROBIN", "tags": ["a"]});
+        let id = wire
             .make("a pool", BALANCER, "/lbaas/pools", "pool", pool.clone())
             .await?;
-        settled(wire, &path).await?;
+        settled(wire, balancer).await?;
         wire.post(
             "a second pool of a listener",
             BALANCER,
             "/lbaas/pools",
             json!({"pool": pool}),
+            409,
         )
-        .await?
-        .is(409)?;
-        let monitor = json!({"name": self.name, "pool_id": pool_id, "type": "TCP", "delay": 10, "timeout": 5, "max_retries": 5});
-        let monitor_id = wire
+        .await?;
+        Ok(id)
+    }
+
+    /// A monitor of the pool; its id.
+    async fn monitor(&mut self, balancer: &str, pool: &str) -> Result<String> {
+        let wire = &mut self.wire;
+        let monitor = json!({"name": self.name, "pool_id": pool, "type": "TCP", "delay": 10, "timeout": 5, "max_retries": 5});
+        let id = wire
             .make(
                 "a monitor",
                 BALANCER,
@@ -175,52 +230,26 @@ impl Probes {
                 monitor.clone(),
             )
             .await?;
-        settled(wire, &path).await?;
+        settled(wire, balancer).await?;
         wire.post(
             "a second monitor",
             BALANCER,
             "/lbaas/healthmonitors",
             json!({"healthmonitor": monitor}),
+            409,
         )
-        .await?
-        .is(409)?;
+        .await?;
         let change = json!({"healthmonitor": {"delay": 11}});
         wire.put(
             "a changed monitor",
             BALANCER,
-            &format!("/lbaas/healthmonitors/{monitor_id}"),
+            &format!("/lbaas/healthmonitors/{id}"),
             change,
+            200,
         )
-        .await?
-        .is(200)?;
-        settled(wire, &path).await?;
-        self.members(&path, &pool_id).await?;
-        let wire = &mut self.wire;
-        for (what, collection) in [
-            ("listeners", "listeners"),
-            ("pools", "pools"),
-            ("monitors", "healthmonitors"),
-        ] {
-            wire.get(what, BALANCER, &format!("/lbaas/{collection}"))
-                .await?
-                .is(200)?;
-        }
-        wire.delete(
-            "a monitor",
-            BALANCER,
-            &format!("/lbaas/healthmonitors/{monitor_id}"),
-        )
-        .await?
-        .is(204)?;
-        settled(wire, &path).await?;
-        wire.delete("a pool", BALANCER, &format!("/lbaas/pools/{pool_id}"))
-            .await?
-            .is(204)?;
-        settled(wire, &path).await?;
-        wire.get("a listener whose pool is gone", BALANCER, &listener)
-            .await?
-            .is(200)?;
-        Ok(())
+        .await?;
+        settled(wire, balancer).await?;
+        Ok(id)
     }
 
     async fn members(&mut self, balancer: &str, pool: &str) -> Result<()> {
@@ -234,44 +263,46 @@ impl Probes {
             "a pool while pending",
             BALANCER,
             &format!("/lbaas/pools/{pool}"),
+            409,
         )
-        .await?
-        .is(409)?;
+        .await?;
         settled(wire, balancer).await?;
         wire.post(
             "a member that exists",
             BALANCER,
             &path,
             json!({"member": member}),
+            409,
         )
-        .await?
-        .is(409)?;
+        .await?;
         let wrong = json!({"member": {"address": "no address", "protocol_port": 1}});
-        wire.post("a member without address", BALANCER, &path, wrong)
-            .await?
-            .is(400)?;
-        wire.get("members", BALANCER, &path).await?.is(200)?;
+        wire.post("a member without address", BALANCER, &path, wrong, 400)
+            .await?;
+        wire.get("members", BALANCER, &path, 200).await?;
         wire.get(
             "members of nothing",
             BALANCER,
             &format!("/lbaas/pools/{NOTHING}/members"),
+            404,
         )
-        .await?
-        .is(404)?;
+        .await?;
         wire.get(
             "a pool with a member",
             BALANCER,
             &format!("/lbaas/pools/{pool}"),
+            200,
         )
-        .await?
-        .is(200)?;
-        wire.delete("a member", BALANCER, &format!("{path}/{id}"))
-            .await?
-            .is(204)?;
+        .await?;
+        wire.delete("a member", BALANCER, &format!("{path}/{id}"), 204)
+            .await?;
         settled(wire, balancer).await?;
-        wire.delete("a member that is gone", BALANCER, &format!("{path}/{id}"))
-            .await?
-            .is(404)?;
+        wire.delete(
+            "a member that is gone",
+            BALANCER,
+            &format!("{path}/{id}"),
+            404,
+        )
+        .await?;
         Ok(())
     }
 
@@ -314,25 +345,25 @@ impl Probes {
             BALANCER,
             "/lbaas/listeners",
             json!({"listener": listener}),
+            501,
         )
-        .await?
-        .is(501)?;
+        .await?;
         let pool = json!({"loadbalancer_id": id, "protocol": "TCP", "lb_algorithm": "ROUND_ROBIN"});
         wire.post(
             "round robin for OVN",
             BALANCER,
             "/lbaas/pools",
             json!({"pool": pool}),
+            501,
         )
-        .await?
-        .is(501)?;
+        .await?;
         wire.delete(
             "a balancer of OVN",
             BALANCER,
             &format!("{path}?cascade=true"),
+            204,
         )
-        .await?
-        .is(204)?;
+        .await?;
         wire.gone(BALANCER, &path).await
     }
 }

@@ -24,10 +24,26 @@ impl Probes {
             .make("a server", COMPUTE, "/servers", "server", server.clone())
             .await?;
         let path = format!("/servers/{id}");
-        wire.get("a server that is built", COMPUTE, &path)
-            .await?
-            .is(200)?;
-        wire.reaches(COMPUTE, &path, "server", "status", "ACTIVE")
+        self.reads(&path, &port).await?;
+        let wire = &mut self.wire;
+        wire.post(
+            "a port in use",
+            COMPUTE,
+            "/servers",
+            json!({"server": server}),
+            409,
+        )
+        .await?;
+        self.versions(&path).await?;
+        self.ends(&path, &port, &id).await
+    }
+
+    /// A server from BUILD to ACTIVE, its port, and lists of servers.
+    async fn reads(&mut self, path: &str, port: &str) -> Result<()> {
+        let wire = &mut self.wire;
+        wire.get("a server that is built", COMPUTE, path, 200)
+            .await?;
+        wire.reaches(COMPUTE, path, "server", "status", "ACTIVE")
             .await?;
         wire.reaches(
             NETWORK,
@@ -37,63 +53,58 @@ impl Probes {
             "ACTIVE",
         )
         .await?;
-        wire.get("a server", COMPUTE, &path).await?.is(200)?;
-        wire.get("the port of a server", NETWORK, &format!("/ports/{port}"))
-            .await?
-            .is(200)?;
-        wire.get("servers", COMPUTE, "/servers/detail")
-            .await?
-            .is(200)?;
+        wire.get("a server", COMPUTE, path, 200).await?;
+        wire.get(
+            "the port of a server",
+            NETWORK,
+            &format!("/ports/{port}"),
+            200,
+        )
+        .await?;
+        wire.get("servers", COMPUTE, "/servers/detail", 200).await?;
         wire.get(
             "servers by name",
             COMPUTE,
             &format!("/servers/detail?name=^{}$", self.name),
+            200,
         )
-        .await?
-        .is(200)?;
-        wire.get("servers without details", COMPUTE, "/servers")
-            .await?
-            .is(200)?;
+        .await?;
+        wire.get("servers without details", COMPUTE, "/servers", 200)
+            .await?;
         wire.get(
             "changes since no time",
             COMPUTE,
             "/servers/detail?changes-since=x",
+            400,
         )
-        .await?
-        .is(400)?;
-        wire.post(
-            "a port in use",
-            COMPUTE,
-            "/servers",
-            json!({"server": server}),
-        )
-        .await?
-        .is(409)?;
-        self.versions(&path).await?;
-        self.ends(&path, &port, &id).await
+        .await?;
+        Ok(())
     }
 
     async fn facts(&mut self) -> Result<()> {
         let flavor = self.flavor().await?;
         let wire = &mut self.wire;
-        wire.get("flavors", COMPUTE, "/flavors/detail")
-            .await?
-            .is(200)?;
-        wire.get("a flavor", COMPUTE, &format!("/flavors/{flavor}"))
-            .await?
-            .is(200)?;
-        wire.get("no such flavor", COMPUTE, "/flavors/no-such-flavor")
-            .await?
-            .is(404)?;
-        wire.get("zones", COMPUTE, "/os-availability-zone")
-            .await?
-            .is(200)?;
-        wire.get("no such server", COMPUTE, &format!("/servers/{NOTHING}"))
-            .await?
-            .is(404)?;
-        wire.delete("no such server", COMPUTE, &format!("/servers/{NOTHING}"))
-            .await?
-            .is(404)?;
+        wire.get("flavors", COMPUTE, "/flavors/detail", 200).await?;
+        wire.get("a flavor", COMPUTE, &format!("/flavors/{flavor}"), 200)
+            .await?;
+        wire.get("no such flavor", COMPUTE, "/flavors/no-such-flavor", 404)
+            .await?;
+        wire.get("zones", COMPUTE, "/os-availability-zone", 200)
+            .await?;
+        wire.get(
+            "no such server",
+            COMPUTE,
+            &format!("/servers/{NOTHING}"),
+            404,
+        )
+        .await?;
+        wire.delete(
+            "no such server",
+            COMPUTE,
+            &format!("/servers/{NOTHING}"),
+            404,
+        )
+        .await?;
         Ok(())
     }
 
@@ -101,20 +112,15 @@ impl Probes {
         let wire = &mut self.wire;
         let group = json!({"server_group": {"name": self.name, "policies": ["anti-affinity"]}});
         let made = wire
-            .post("a server group", COMPUTE, "/os-server-groups", group)
-            .await?
-            .is(200)?;
+            .post("a server group", COMPUTE, "/os-server-groups", group, 200)
+            .await?;
         let path = format!("/os-server-groups/{}", text(&made["server_group"], "id"));
-        wire.get("server groups", COMPUTE, "/os-server-groups")
-            .await?
-            .is(200)?;
-        wire.get("a server group", COMPUTE, &path).await?.is(200)?;
-        wire.delete("a server group", COMPUTE, &path)
-            .await?
-            .is(204)?;
-        wire.get("a server group that is gone", COMPUTE, &path)
-            .await?
-            .is(404)?;
+        wire.get("server groups", COMPUTE, "/os-server-groups", 200)
+            .await?;
+        wire.get("a server group", COMPUTE, &path, 200).await?;
+        wire.delete("a server group", COMPUTE, &path, 204).await?;
+        wire.get("a server group that is gone", COMPUTE, &path, 404)
+            .await?;
         Ok(())
     }
 
@@ -154,23 +160,21 @@ impl Probes {
             if field == "block_device_mapping_v2" {
                 wrong["imageRef"] = json!("");
             }
-            wire.post(what, COMPUTE, "/servers", json!({"server": wrong}))
-                .await?
-                .is(400)?;
+            wire.post(what, COMPUTE, "/servers", json!({"server": wrong}), 400)
+                .await?;
         }
         let hint = json!({"server": server, "os:scheduler_hints": {"group": NOTHING}});
-        wire.post("no such server group", COMPUTE, "/servers", hint)
-            .await?
-            .is(400)?;
+        wire.post("no such server group", COMPUTE, "/servers", hint, 400)
+            .await?;
         wire.set_microversion(Some("2.1"));
         wire.post(
             "tags before their time",
             COMPUTE,
             "/servers",
             json!({"server": server}),
+            400,
         )
-        .await?
-        .is(400)?;
+        .await?;
         wire.set_microversion(None);
         Ok(())
     }
@@ -184,9 +188,8 @@ impl Probes {
             ("nonsense", 400),
         ] {
             wire.set_microversion(Some(version));
-            wire.get(&format!("microversion {version}"), COMPUTE, path)
-                .await?
-                .is(status)?;
+            wire.get(&format!("microversion {version}"), COMPUTE, path, status)
+                .await?;
         }
         wire.set_microversion(None);
         Ok(())
@@ -199,9 +202,9 @@ impl Probes {
             COMPUTE,
             &format!("{path}/action"),
             json!({"os-stop": null}),
+            202,
         )
-        .await?
-        .is(202)?;
+        .await?;
         wire.reaches(COMPUTE, path, "server", "status", "SHUTOFF")
             .await?;
         wire.post(
@@ -209,24 +212,23 @@ impl Probes {
             COMPUTE,
             &format!("{path}/action"),
             json!({"os-start": null}),
+            202,
         )
-        .await?
-        .is(202)?;
+        .await?;
         wire.reaches(COMPUTE, path, "server", "status", "ACTIVE")
             .await?;
-        wire.delete("a server", COMPUTE, path).await?.is(204)?;
+        wire.delete("a server", COMPUTE, path, 204).await?;
         wire.gone(COMPUTE, path).await?;
-        wire.delete("a server that is gone", COMPUTE, path)
-            .await?
-            .is(404)?;
+        wire.delete("a server that is gone", COMPUTE, path, 404)
+            .await?;
         let changes = wire
             .get(
                 "what has changed",
                 COMPUTE,
                 "/servers/detail?changes-since=2020-01-01T00:00:00Z",
+                200,
             )
-            .await?
-            .is(200)?;
+            .await?;
         let gone = changes["servers"]
             .as_array()
             .into_iter()
@@ -241,12 +243,10 @@ impl Probes {
             .reaches(NETWORK, &path, "port", "device_id", "")
             .await?;
         ensure!(free["port"]["device_owner"] == "", "{free}");
-        wire.get("a port whose server is gone", NETWORK, &path)
-            .await?
-            .is(200)?;
-        wire.delete("a port whose server is gone", NETWORK, &path)
-            .await?
-            .is(204)?;
+        wire.get("a port whose server is gone", NETWORK, &path, 200)
+            .await?;
+        wire.delete("a port whose server is gone", NETWORK, &path, 204)
+            .await?;
         Ok(())
     }
 }

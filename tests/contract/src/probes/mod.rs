@@ -64,25 +64,27 @@ pub async fn run(tenant: &Credentials, admin: Option<&Credentials>) -> Result<Tr
 impl Probes {
     async fn images(&mut self) -> Result<()> {
         let wire = &mut self.wire;
-        wire.get("images", IMAGE, "/images").await?.is(200)?;
+        wire.get("images", IMAGE, "/images", 200).await?;
         wire.get(
             "images of no such name",
             IMAGE,
             "/images?name=no-such-image",
+            200,
         )
-        .await?
-        .is(200)?;
-        wire.get("images of no such tag", IMAGE, "/images?tag=no-such-tag")
-            .await?
-            .is(200)?;
+        .await?;
+        wire.get(
+            "images of no such tag",
+            IMAGE,
+            "/images?tag=no-such-tag",
+            200,
+        )
+        .await?;
         let image = self.image().await?;
         let wire = &mut self.wire;
-        wire.get("an image", IMAGE, &format!("/images/{image}"))
-            .await?
-            .is(200)?;
-        wire.get("no such image", IMAGE, &format!("/images/{NOTHING}"))
-            .await?
-            .is(404)?;
+        wire.get("an image", IMAGE, &format!("/images/{image}"), 200)
+            .await?;
+        wire.get("no such image", IMAGE, &format!("/images/{NOTHING}"), 404)
+            .await?;
         Ok(())
     }
 
@@ -129,9 +131,9 @@ impl Probes {
                 "external networks",
                 NETWORK,
                 "/networks?router:external=true",
+                200,
             )
-            .await?
-            .is(200)?;
+            .await?;
         let external = text(
             external["networks"]
                 .as_array()
@@ -159,9 +161,14 @@ impl Probes {
             )
             .await?;
         let path = format!("/routers/{router}/add_router_interface");
-        wire.put("an interface", NETWORK, &path, json!({"subnet_id": subnet}))
-            .await?
-            .is(200)?;
+        wire.put(
+            "an interface",
+            NETWORK,
+            &path,
+            json!({"subnet_id": subnet}),
+            200,
+        )
+        .await?;
         Ok(Place {
             network,
             subnet,
@@ -176,44 +183,50 @@ impl Probes {
             format!("/routers/{}", place.router),
             json!({"subnet_id": place.subnet}),
         );
-        wire.delete("a router with an interface", NETWORK, &router)
-            .await?
-            .is(409)?;
+        wire.delete("a router with an interface", NETWORK, &router, 409)
+            .await?;
         let unplug = format!("{router}/remove_router_interface");
-        wire.put("unplugging", NETWORK, &unplug, subnet.clone())
-            .await?
-            .is(200)?;
-        wire.put("unplugging what is not plugged", NETWORK, &unplug, subnet)
-            .await?
-            .is(404)?;
-        wire.delete("a router", NETWORK, &router).await?.is(204)?;
-        wire.delete("a router that is gone", NETWORK, &router)
-            .await?
-            .is(404)?;
-        wire.delete("a subnet", NETWORK, &format!("/subnets/{}", place.subnet))
-            .await?
-            .is(204)?;
+        wire.put("unplugging", NETWORK, &unplug, subnet.clone(), 200)
+            .await?;
+        wire.put(
+            "unplugging what is not plugged",
+            NETWORK,
+            &unplug,
+            subnet,
+            404,
+        )
+        .await?;
+        wire.delete("a router", NETWORK, &router, 204).await?;
+        wire.delete("a router that is gone", NETWORK, &router, 404)
+            .await?;
+        wire.delete(
+            "a subnet",
+            NETWORK,
+            &format!("/subnets/{}", place.subnet),
+            204,
+        )
+        .await?;
         wire.delete(
             "a subnet that is gone",
             NETWORK,
             &format!("/subnets/{}", place.subnet),
+            404,
         )
-        .await?
-        .is(404)?;
+        .await?;
         wire.delete(
             "a network",
             NETWORK,
             &format!("/networks/{}", place.network),
+            204,
         )
-        .await?
-        .is(204)?;
+        .await?;
         wire.delete(
             "a network that is gone",
             NETWORK,
             &format!("/networks/{}", place.network),
+            404,
         )
-        .await?
-        .is(404)?;
+        .await?;
         Ok(())
     }
 }

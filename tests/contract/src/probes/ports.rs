@@ -24,62 +24,71 @@ impl Probes {
             "allowed_address_pairs": [{"ip_address": "10.8.0.100"}], "binding:vnic_type": "normal"});
         let port = wire.make("a port", NETWORK, "/ports", "port", port).await?;
         let path = format!("/ports/{port}");
-        wire.get("a port", NETWORK, &path).await?.is(200)?;
+        wire.get("a port", NETWORK, &path, 200).await?;
         wire.get(
             "ports by address",
             NETWORK,
             "/ports?fixed_ips=ip_address=10.8.0.50",
+            200,
         )
-        .await?
-        .is(200)?;
+        .await?;
         wire.get(
             "ports by name and network",
             NETWORK,
             &format!("/ports?name={name}&network_id={}", place.network),
+            200,
         )
-        .await?
-        .is(200)?;
+        .await?;
         wire.get(
             "some fields of ports",
             NETWORK,
             &format!("/ports?name={name}&fields=id&fields=name"),
+            200,
         )
-        .await?
-        .is(200)?;
+        .await?;
+        self.port_changes(&path).await?;
+        let wire = &mut self.wire;
+        wire.delete(
+            "a group in use",
+            NETWORK,
+            &format!("/security-groups/{group}"),
+            409,
+        )
+        .await?;
+        wire.delete("a port", NETWORK, &path, 204).await?;
+        wire.delete("a port that is gone", NETWORK, &path, 404)
+            .await?;
+        wire.delete(
+            "a group that is free",
+            NETWORK,
+            &format!("/security-groups/{group}"),
+            204,
+        )
+        .await?;
+        self.other_ports(place).await
+    }
+
+    async fn port_changes(&mut self, path: &str) -> Result<()> {
         let pairs = json!({"port": {"allowed_address_pairs": []}});
-        wire.put("no more pairs", NETWORK, &path, pairs)
-            .await?
-            .is(200)?;
-        let name_only = json!({"port": {"name": format!("{name}-2")}});
-        wire.put("another name", NETWORK, &path, name_only)
-            .await?
-            .is(200)?;
+        let wire = &mut self.wire;
+        wire.put("no more pairs", NETWORK, path, pairs, 200).await?;
+        let name_only = json!({"port": {"name": format!("{}-2", self.name)}});
+        wire.put("another name", NETWORK, path, name_only, 200)
+            .await?;
         wire.put(
             "tags of a port",
             NETWORK,
             &format!("{path}/tags"),
             json!({"tags": ["a"]}),
+            200,
         )
-        .await?
-        .is(200)?;
-        wire.delete(
-            "a group in use",
-            NETWORK,
-            &format!("/security-groups/{group}"),
-        )
-        .await?
-        .is(409)?;
-        wire.delete("a port", NETWORK, &path).await?.is(204)?;
-        wire.delete("a port that is gone", NETWORK, &path)
-            .await?
-            .is(404)?;
-        wire.delete(
-            "a group that is free",
-            NETWORK,
-            &format!("/security-groups/{group}"),
-        )
-        .await?
-        .is(204)?;
+        .await?;
+        Ok(())
+    }
+
+    /// A port without security, and several at once.
+    async fn other_ports(&mut self, place: &Place) -> Result<()> {
+        let wire = &mut self.wire;
         let bare = json!({"network_id": place.network, "port_security_enabled": false});
         let bare = wire
             .make("a port without security", NETWORK, "/ports", "port", bare)
@@ -88,89 +97,71 @@ impl Probes {
             "a port without security",
             NETWORK,
             &format!("/ports/{bare}"),
+            204,
         )
-        .await?
-        .is(204)?;
+        .await?;
         let several = json!({"ports": [{"network_id": place.network, "tags": ["a"]}, {"network_id": place.network}]});
         let several = wire
-            .post("several ports", NETWORK, "/ports", several)
-            .await?
-            .is(201)?;
+            .post("several ports", NETWORK, "/ports", several, 201)
+            .await?;
         for row in several["ports"].as_array().into_iter().flatten() {
-            wire.ask(
-                reqwest::Method::DELETE,
-                NETWORK,
-                &format!("/ports/{}", text(row, "id")),
-                &json!(null),
-            )
-            .await?
-            .is(204)?;
+            wire.remove(NETWORK, &format!("/ports/{}", text(row, "id")))
+                .await?;
         }
         Ok(())
     }
 
     pub(super) async fn port_refusals(&mut self, place: &Place) -> Result<()> {
         let wire = &mut self.wire;
-        let gateway = json!([{"ip_address": "10.8.0.1"}]);
-        for (what, body, status) in [
-            (
-                "a taken address",
-                json!({"network_id": place.network, "fixed_ips": gateway}),
-                409,
-            ),
-            (
-                "an address outside",
-                json!({"network_id": place.network, "fixed_ips": [{"ip_address": "10.9.0.1"}]}),
-                400,
-            ),
+        let taken = json!([{"ip_address": "10.8.0.1"}]);
+        let outside = json!([{"ip_address": "10.9.0.1"}]);
+        let pairs = json!([{"ip_address": "10.8.0.9"}]);
+        let security = "port_security_enabled";
+        for (what, own, status) in [
+            ("a taken address", json!({"fixed_ips": taken}), 409),
+            ("an address outside", json!({"fixed_ips": outside}), 400),
             (
                 "a subnet that is not there",
-                json!({"network_id": place.network, "fixed_ips": [{"subnet_id": NOTHING}]}),
+                json!({"fixed_ips": [{"subnet_id": NOTHING}]}),
                 404,
             ),
             ("a port of no network", json!({"network_id": NOTHING}), 404),
             (
                 "an unknown group",
-                json!({"network_id": place.network, "security_groups": [NOTHING]}),
+                json!({"security_groups": [NOTHING]}),
                 404,
             ),
-            (
-                "tags for one port",
-                json!({"network_id": place.network, "tags": ["a"]}),
-                400,
-            ),
+            ("tags for one port", json!({"tags": ["a"]}), 400),
             (
                 "an unknown attribute of a port",
-                json!({"network_id": place.network, "nonsense": 1}),
+                json!({"nonsense": 1}),
                 400,
             ),
-            (
-                "a host",
-                json!({"network_id": place.network, "binding:host_id": "x"}),
-                403,
-            ),
-            (
-                "a profile",
-                json!({"network_id": place.network, "binding:profile": {"a": "b"}}),
-                403,
-            ),
+            ("a host", json!({"binding:host_id": "x"}), 403),
+            ("a profile", json!({"binding:profile": {"a": "b"}}), 403),
             (
                 "groups without security",
-                json!({"network_id": place.network, "port_security_enabled": false,
-                "security_groups": [NOTHING]}),
+                json!({security: false, "security_groups": [NOTHING]}),
                 400,
             ),
             (
                 "pairs without security",
-                json!({"network_id": place.network, "port_security_enabled": false,
-                "allowed_address_pairs": [{"ip_address": "10.8.0.9"}]}),
+                json!({security: false, "allowed_address_pairs": pairs}),
                 409,
             ),
         ] {
-            wire.post(what, NETWORK, "/ports", json!({"port": body}))
-                .await?
-                .is(status)?;
+            let mut port = json!({"network_id": place.network});
+            for (field, value) in own.as_object().into_iter().flatten() {
+                port[field] = value.clone();
+            }
+            wire.post(what, NETWORK, "/ports", json!({"port": port}), status)
+                .await?;
         }
+        self.router_port(place).await
+    }
+
+    async fn router_port(&mut self, place: &Place) -> Result<()> {
+        let wire = &mut self.wire;
         let ports = wire
             .ask(
                 reqwest::Method::GET,
@@ -184,9 +175,9 @@ impl Probes {
             "the port of a router",
             NETWORK,
             &format!("/ports/{interface}"),
+            409,
         )
-        .await?
-        .is(409)?;
+        .await?;
         Ok(())
     }
 
@@ -202,12 +193,11 @@ impl Probes {
             .await?;
         let path = format!("/floatingips/{ip}");
         let lead = json!({"floatingip": {"port_id": port}});
-        wire.put("leading a floating IP", NETWORK, &path, lead)
-            .await?
-            .is(200)?;
+        wire.put("leading a floating IP", NETWORK, &path, lead, 200)
+            .await?;
         wire.reaches(NETWORK, &path, "floatingip", "status", "ACTIVE")
             .await?;
-        wire.get("a floating IP", NETWORK, &path).await?.is(200)?;
+        wire.get("a floating IP", NETWORK, &path, 200).await?;
         let second =
             json!({"floatingip": {"floating_network_id": place.external, "port_id": port}});
         wire.post(
@@ -215,62 +205,69 @@ impl Probes {
             NETWORK,
             "/floatingips",
             second,
+            409,
         )
-        .await?
-        .is(409)?;
+        .await?;
+        self.leading(place, &path, &port).await?;
+        self.floating_ip_refusals(place).await
+    }
+
+    /// Where a floating IP leads to, until it and its `port` are gone.
+    async fn leading(&mut self, place: &Place, path: &str, port: &str) -> Result<()> {
+        let wire = &mut self.wire;
         let unplug = format!("/routers/{}/remove_router_interface", place.router);
         wire.put(
             "unplugging what a floating IP needs",
             NETWORK,
             &unplug,
             json!({"subnet_id": place.subnet}),
+            409,
         )
-        .await?
-        .is(409)?;
+        .await?;
         wire.put(
             "leading it nowhere",
             NETWORK,
-            &path,
+            path,
             json!({"floatingip": {"port_id": null}}),
+            200,
         )
-        .await?
-        .is(200)?;
+        .await?;
         wire.put(
             "leading it to nothing",
             NETWORK,
-            &path,
+            path,
             json!({"floatingip": {"port_id": NOTHING}}),
+            404,
         )
-        .await?
-        .is(404)?;
+        .await?;
         let lead = json!({"floatingip": {"port_id": port}});
-        wire.put("leading it again", NETWORK, &path, lead)
-            .await?
-            .is(200)?;
+        wire.put("leading it again", NETWORK, path, lead, 200)
+            .await?;
         wire.delete(
             "a port that a floating IP leads to",
             NETWORK,
             &format!("/ports/{port}"),
+            204,
         )
-        .await?
-        .is(204)?;
-        wire.get("a floating IP whose port is gone", NETWORK, &path)
-            .await?
-            .is(200)?;
+        .await?;
+        wire.get("a floating IP whose port is gone", NETWORK, path, 200)
+            .await?;
         wire.put(
             "tags of a floating IP",
             NETWORK,
             &format!("{path}/tags"),
             json!({"tags": ["a"]}),
+            200,
         )
-        .await?
-        .is(200)?;
-        wire.delete("a floating IP", NETWORK, &path)
-            .await?
-            .is(204)?;
-        wire.delete("a floating IP that is gone", NETWORK, &path)
-            .await?
-            .is(404)?;
+        .await?;
+        wire.delete("a floating IP", NETWORK, path, 204).await?;
+        wire.delete("a floating IP that is gone", NETWORK, path, 404)
+            .await?;
+        Ok(())
+    }
+
+    async fn floating_ip_refusals(&mut self, place: &Place) -> Result<()> {
+        let wire = &mut self.wire;
         for (what, body, status) in [
             (
                 "a floating IP of an inner network",
@@ -289,9 +286,14 @@ impl Probes {
                 403,
             ),
         ] {
-            wire.post(what, NETWORK, "/floatingips", json!({"floatingip": body}))
-                .await?
-                .is(status)?;
+            wire.post(
+                what,
+                NETWORK,
+                "/floatingips",
+                json!({"floatingip": body}),
+                status,
+            )
+            .await?;
         }
         Ok(())
     }

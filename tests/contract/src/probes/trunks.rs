@@ -21,90 +21,88 @@ impl Probes {
             .make("a trunk", NETWORK, "/trunks", "trunk", trunk)
             .await?;
         let path = format!("/trunks/{trunk}");
-        wire.get("a trunk", NETWORK, &path).await?.is(200)?;
+        wire.get("a trunk", NETWORK, &path, 200).await?;
         wire.get(
             "trunks by port",
             NETWORK,
             &format!("/trunks?port_id={parent}"),
+            200,
         )
-        .await?
-        .is(200)?;
+        .await?;
         wire.get(
             "the parent of a trunk",
             NETWORK,
             &format!("/ports/{parent}"),
+            200,
         )
-        .await?
-        .is(200)?;
+        .await?;
         let second = json!({"trunk": {"port_id": parent}});
-        wire.post("a second trunk of a port", NETWORK, "/trunks", second)
-            .await?
-            .is(409)?;
+        wire.post("a second trunk of a port", NETWORK, "/trunks", second, 409)
+            .await?;
         wire.post(
             "a trunk of nothing",
             NETWORK,
             "/trunks",
             json!({"trunk": {"port_id": NOTHING}}),
+            404,
         )
-        .await?
-        .is(404)?;
+        .await?;
+        self.subports(&path, &parent, &child).await
+    }
+
+    async fn subports(&mut self, path: &str, parent: &str, child: &str) -> Result<()> {
+        let wire = &mut self.wire;
         let subs = json!({"sub_ports": [{"port_id": child, "segmentation_type": "vlan", "segmentation_id": 7}]});
-        wire.put("a subport", NETWORK, &format!("{path}/add_subports"), subs)
-            .await?
-            .is(200)?;
-        wire.get("subports", NETWORK, &format!("{path}/get_subports"))
-            .await?
-            .is(200)?;
+        wire.put(
+            "a subport",
+            NETWORK,
+            &format!("{path}/add_subports"),
+            subs,
+            200,
+        )
+        .await?;
+        wire.get("subports", NETWORK, &format!("{path}/get_subports"), 200)
+            .await?;
         wire.get(
             "the subport of a trunk",
             NETWORK,
             &format!("/ports/{child}"),
+            200,
         )
-        .await?
-        .is(200)?;
+        .await?;
         wire.delete(
             "the parent of a trunk",
             NETWORK,
             &format!("/ports/{parent}"),
+            409,
         )
-        .await?
-        .is(409)?;
+        .await?;
         wire.delete(
             "the subport of a trunk",
             NETWORK,
             &format!("/ports/{child}"),
+            409,
         )
-        .await?
-        .is(409)?;
+        .await?;
         wire.put(
             "tags of a trunk",
             NETWORK,
             &format!("{path}/tags"),
             json!({"tags": ["a"]}),
+            200,
         )
-        .await?
-        .is(200)?;
+        .await?;
         let subs = json!({"sub_ports": [{"port_id": child}]});
         let remove = format!("{path}/remove_subports");
-        wire.put("no more subport", NETWORK, &remove, subs.clone())
-            .await?
-            .is(200)?;
-        wire.put("no more subport again", NETWORK, &remove, subs)
-            .await?
-            .is(404)?;
-        wire.delete("a trunk", NETWORK, &path).await?.is(204)?;
-        wire.delete("a trunk that is gone", NETWORK, &path)
-            .await?
-            .is(404)?;
+        wire.put("no more subport", NETWORK, &remove, subs.clone(), 200)
+            .await?;
+        wire.put("no more subport again", NETWORK, &remove, subs, 404)
+            .await?;
+        wire.delete("a trunk", NETWORK, path, 204).await?;
+        wire.delete("a trunk that is gone", NETWORK, path, 404)
+            .await?;
         for port in [parent, child] {
-            wire.ask(
-                reqwest::Method::DELETE,
-                NETWORK,
-                &format!("/ports/{port}"),
-                &json!(null),
-            )
-            .await?
-            .is(204)?;
+            wire.remove(NETWORK, &format!("/ports/{port}")).await?;
         }
         Ok(())
     }

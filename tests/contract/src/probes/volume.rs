@@ -17,20 +17,22 @@ impl Probes {
         let path = format!("/volumes/{id}");
         wire.reaches(VOLUME, &path, "volume", "status", "available")
             .await?;
-        wire.get("a volume", VOLUME, &path).await?.is(200)?;
-        wire.get("volumes", VOLUME, "/volumes/detail")
-            .await?
-            .is(200)?;
+        wire.get("a volume", VOLUME, &path, 200).await?;
+        wire.get("volumes", VOLUME, "/volumes/detail", 200).await?;
         wire.get(
             "volumes by name",
             VOLUME,
             &format!("/volumes/detail?name={}", self.name),
+            200,
         )
-        .await?
-        .is(200)?;
-        wire.get("no such volume", VOLUME, &format!("/volumes/{NOTHING}"))
-            .await?
-            .is(404)?;
+        .await?;
+        wire.get(
+            "no such volume",
+            VOLUME,
+            &format!("/volumes/{NOTHING}"),
+            404,
+        )
+        .await?;
         for (what, body, status) in [
             ("a volume of no size", json!({"size": 0}), 400),
             (
@@ -44,15 +46,13 @@ impl Probes {
                 400,
             ),
         ] {
-            wire.post(what, VOLUME, "/volumes", json!({"volume": body}))
-                .await?
-                .is(status)?;
+            wire.post(what, VOLUME, "/volumes", json!({"volume": body}), status)
+                .await?;
         }
-        wire.delete("a volume", VOLUME, &path).await?.is(202)?;
+        wire.delete("a volume", VOLUME, &path, 202).await?;
         wire.gone(VOLUME, &path).await?;
-        wire.delete("a volume that is gone", VOLUME, &path)
-            .await?
-            .is(404)?;
+        wire.delete("a volume that is gone", VOLUME, &path, 404)
+            .await?;
         Ok(())
     }
 }
