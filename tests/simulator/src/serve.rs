@@ -115,11 +115,27 @@ async fn answer(
         let now = inner.clock.now();
         inner.with_world(|world| world.handle(now, &request))
     };
-    let (response, status) = match effect {
-        None => sent(&inner, carry_out()),
+    let Some((response, status)) = disturbed(&inner, effect, carry_out).await else {
+        record(None);
+        inner.faults.hold();
+        return std::future::pending().await;
+    };
+    record(status);
+    response
+}
+
+/// The answer to a request that `carry_out` carries out, as the fault lets it be, and the status for
+/// the log. `None` when it is never answered.
+async fn disturbed(
+    inner: &Inner,
+    effect: Option<Effect>,
+    carry_out: impl Fn() -> Reply + Send,
+) -> Option<(Response<Body>, Option<u16>)> {
+    Some(match effect {
+        None => sent(inner, carry_out()),
         Some(Effect::Delay(time)) => {
             tokio::time::sleep(time).await;
-            sent(&inner, carry_out())
+            sent(inner, carry_out())
         }
         Some(Effect::Fail {
             status,
@@ -133,27 +149,20 @@ async fn answer(
         }
         Some(Effect::Duplicate) => {
             carry_out();
-            sent(&inner, carry_out())
+            sent(inner, carry_out())
         }
         Some(Effect::HalfAnswer) => (half(&carry_out()), None),
         Some(Effect::NotJson) => {
             carry_out();
-            (
-                plain(200, "<html><body>Welcome to the proxy</body></html>"),
-                Some(200),
-            )
+            let page = "<html><body>Welcome to the proxy</body></html>";
+            (plain(200, page), Some(200))
         }
-        Some(hold) => {
-            if hold == Effect::HoldAfter {
-                carry_out();
-            }
-            record(None);
-            inner.faults.hold();
-            return std::future::pending().await;
+        Some(Effect::HoldBefore) => return None,
+        Some(Effect::HoldAfter) => {
+            carry_out();
+            return None;
         }
-    };
-    record(status);
-    response
+    })
 }
 
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {

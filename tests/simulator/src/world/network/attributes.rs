@@ -34,215 +34,71 @@ const COMMON: [&str; 9] = [
 ];
 
 /// Given at creation and changed later; `!` marks those that cannot be changed.
-fn settable(resource: Resource) -> &'static [&'static str] {
-    match resource {
-        Resource::Networks => &[
-            "admin_state_up",
-            "shared",
-            "router:external",
-            "mtu",
-            "port_security_enabled",
-            "dns_domain",
-            "!availability_zone_hints",
-            "!provider:network_type",
-            "!provider:physical_network",
-            "!provider:segmentation_id",
-            "is_default",
-            "qos_policy_id",
-        ],
-        Resource::Subnets => &[
-            "!network_id",
-            "!ip_version",
-            "!cidr",
-            "gateway_ip",
-            "dns_nameservers",
-            "allocation_pools",
-            "host_routes",
-            "enable_dhcp",
-            "!ipv6_address_mode",
-            "!ipv6_ra_mode",
-            "!subnetpool_id",
-            "!prefixlen",
-            "service_types",
-            "dns_publish_fixed_ip",
-        ],
-        Resource::Routers => &[
-            "admin_state_up",
-            "external_gateway_info",
-            "routes",
-            "distributed",
-            "ha",
-            "!availability_zone_hints",
-            "!flavor_id",
-            "enable_ndp_proxy",
-        ],
-        Resource::Ports => &[
-            "!network_id",
-            "admin_state_up",
-            "mac_address",
-            "fixed_ips",
-            "device_id",
-            "device_owner",
-            "security_groups",
-            "allowed_address_pairs",
-            "port_security_enabled",
-            "!propagate_uplink_status",
-            "binding:vnic_type",
-            "binding:host_id",
-            "binding:profile",
-            "dns_name",
-            "dns_domain",
-            "extra_dhcp_opts",
-            "qos_policy_id",
-            "hints",
-            "trusted",
-        ],
-        Resource::SecurityGroups => &["stateful", "shared"],
-        Resource::SecurityGroupRules => &[
-            "!security_group_id",
-            "!direction",
-            "!ethertype",
-            "!protocol",
-            "!port_range_min",
-            "!port_range_max",
-            "!remote_group_id",
-            "!remote_ip_prefix",
-            "!remote_address_group_id",
-        ],
-        Resource::FloatingIps => &[
-            "!floating_network_id",
-            "!floating_ip_address",
-            "port_id",
-            "fixed_ip_address",
-            "!subnet_id",
-            "dns_name",
-            "dns_domain",
-            "qos_policy_id",
-        ],
-        Resource::Trunks => &["!port_id", "admin_state_up", "!sub_ports"],
-        _ => &[],
-    }
+fn settable(resource: Resource) -> impl Iterator<Item = &'static str> {
+    let names = match resource {
+        Resource::Networks => {
+            "admin_state_up shared router:external mtu port_security_enabled dns_domain \
+             !availability_zone_hints !provider:network_type !provider:physical_network \
+             !provider:segmentation_id is_default qos_policy_id"
+        }
+        Resource::Subnets => {
+            "!network_id !ip_version !cidr gateway_ip dns_nameservers allocation_pools host_routes \
+             enable_dhcp !ipv6_address_mode !ipv6_ra_mode !subnetpool_id !prefixlen service_types \
+             dns_publish_fixed_ip"
+        }
+        Resource::Routers => {
+            "admin_state_up external_gateway_info routes distributed ha !availability_zone_hints \
+             !flavor_id enable_ndp_proxy"
+        }
+        Resource::Ports => {
+            "!network_id admin_state_up mac_address fixed_ips device_id device_owner \
+             security_groups allowed_address_pairs port_security_enabled !propagate_uplink_status \
+             binding:vnic_type binding:host_id binding:profile dns_name dns_domain extra_dhcp_opts \
+             qos_policy_id hints trusted"
+        }
+        Resource::SecurityGroups => "stateful shared",
+        Resource::SecurityGroupRules => {
+            "!security_group_id !direction !ethertype !protocol !port_range_min !port_range_max \
+             !remote_group_id !remote_ip_prefix !remote_address_group_id"
+        }
+        Resource::FloatingIps => {
+            "!floating_network_id !floating_ip_address port_id fixed_ip_address !subnet_id dns_name \
+             dns_domain qos_policy_id"
+        }
+        Resource::Trunks => "!port_id admin_state_up !sub_ports",
+        _ => "",
+    };
+    names.split_whitespace()
 }
 
 /// All fields that a list can be filtered by.
-pub(crate) fn known(resource: Resource) -> &'static [&'static str] {
-    match resource {
-        Resource::Networks => &[
-            "id",
-            "name",
-            "description",
-            "project_id",
-            "tenant_id",
-            "admin_state_up",
-            "status",
-            "shared",
-            "mtu",
-            "router:external",
-            "port_security_enabled",
-            "is_default",
-            "provider:network_type",
-            "provider:physical_network",
-            "revision_number",
-        ],
-        Resource::Subnets => &[
-            "id",
-            "name",
-            "description",
-            "project_id",
-            "tenant_id",
-            "network_id",
-            "ip_version",
-            "cidr",
-            "gateway_ip",
-            "enable_dhcp",
-            "ipv6_address_mode",
-            "ipv6_ra_mode",
-            "subnetpool_id",
-            "shared",
-            "revision_number",
-        ],
-        Resource::Routers => &[
-            "id",
-            "name",
-            "description",
-            "project_id",
-            "tenant_id",
-            "admin_state_up",
-            "status",
-            "distributed",
-            "ha",
-            "revision_number",
-        ],
-        Resource::Ports => &[
-            "id",
-            "name",
-            "description",
-            "project_id",
-            "tenant_id",
-            "network_id",
-            "admin_state_up",
-            "status",
-            "mac_address",
-            "fixed_ips",
-            "device_id",
-            "device_owner",
-            "security_groups",
-            "binding:host_id",
-            "binding:vnic_type",
-            "port_security_enabled",
-            "ip_allocation",
-            "revision_number",
-        ],
-        Resource::SecurityGroups => &[
-            "id",
-            "name",
-            "description",
-            "project_id",
-            "tenant_id",
-            "stateful",
-            "shared",
-            "revision_number",
-        ],
-        Resource::SecurityGroupRules => &[
-            "id",
-            "description",
-            "project_id",
-            "tenant_id",
-            "security_group_id",
-            "direction",
-            "ethertype",
-            "protocol",
-            "port_range_min",
-            "port_range_max",
-            "remote_group_id",
-            "remote_ip_prefix",
-            "revision_number",
-        ],
-        Resource::FloatingIps => &[
-            "id",
-            "description",
-            "project_id",
-            "tenant_id",
-            "floating_network_id",
-            "floating_ip_address",
-            "fixed_ip_address",
-            "port_id",
-            "router_id",
-            "status",
-            "revision_number",
-        ],
-        _ => &[
-            "id",
-            "name",
-            "description",
-            "project_id",
-            "tenant_id",
-            "port_id",
-            "admin_state_up",
-            "status",
-            "revision_number",
-        ],
-    }
+pub(crate) fn known(resource: Resource) -> Vec<&'static str> {
+    let own = match resource {
+        Resource::Networks => {
+            "name admin_state_up status shared mtu router:external port_security_enabled is_default \
+             provider:network_type provider:physical_network"
+        }
+        Resource::Subnets => {
+            "name network_id ip_version cidr gateway_ip enable_dhcp ipv6_address_mode ipv6_ra_mode \
+             subnetpool_id shared"
+        }
+        Resource::Routers => "name admin_state_up status distributed ha",
+        Resource::Ports => {
+            "name network_id admin_state_up status mac_address fixed_ips device_id device_owner \
+             security_groups binding:host_id binding:vnic_type port_security_enabled ip_allocation"
+        }
+        Resource::SecurityGroups => "name stateful shared",
+        Resource::SecurityGroupRules => {
+            "security_group_id direction ethertype protocol port_range_min port_range_max \
+             remote_group_id remote_ip_prefix"
+        }
+        Resource::FloatingIps => {
+            "floating_network_id floating_ip_address fixed_ip_address port_id router_id status"
+        }
+        _ => "name port_id admin_state_up status",
+    };
+    let common = "id description project_id tenant_id revision_number";
+    common.split(' ').chain(own.split(' ')).collect()
 }
 
 /// What a new row has where the body says nothing.
@@ -308,11 +164,7 @@ pub(crate) fn check_create(
             "description" | "project_id" | "tenant_id" => true,
             _ => false,
         };
-        let own = || {
-            settable(resource)
-                .iter()
-                .any(|known| known.trim_start_matches('!') == field)
-        };
+        let own = || settable(resource).any(|known| known.trim_start_matches('!') == field);
         let extension = match field {
             "trusted" => "port-trusted-vif",
             "propagate_uplink_status" => "uplink-status-propagation",
@@ -327,13 +179,11 @@ pub(crate) fn check_create(
 pub(crate) fn check_update(resource: Resource, body: &Value) -> Result<(), Refusal> {
     let is_known = |field: &str| {
         COMMON.contains(&field)
-            || settable(resource)
-                .iter()
-                .any(|known| known.trim_start_matches('!') == field)
+            || settable(resource).any(|known| known.trim_start_matches('!') == field)
     };
     unrecognized(body, is_known)?;
     let allowed = |field: &str| {
-        matches!(field, "name" | "description") || settable(resource).contains(&field)
+        matches!(field, "name" | "description") || settable(resource).any(|known| known == field)
     };
     let fields = body.as_object().into_iter().flatten();
     let fixed: Vec<&str> = fields

@@ -83,16 +83,7 @@ impl World {
             .unwrap_or_default();
         let port = self.find(caller, Resource::Ports, port_id).cloned();
         let port = port.ok_or_else(|| missing(Resource::Ports, port_id))?;
-        let wanted = text(body, "fixed_ip_address");
-        let fits = |address: &&Value| {
-            let address = text(address, "ip_address");
-            if wanted.is_empty() {
-                !address.contains(':')
-            } else {
-                address == wanted
-            }
-        };
-        let Some(fixed) = list(&port, "fixed_ips").find(fits) else {
+        let Some(fixed) = target(&port, text(body, "fixed_ip_address")) else {
             let message = format!(
                 "Bad floatingip request: Cannot add floating IP to port {port_id} that has no fixed IPv4 addresses."
             );
@@ -110,20 +101,17 @@ impl World {
                 message,
             ));
         };
-        let others = self.table(Resource::FloatingIps).with("port_id", port_id);
-        for other in others {
-            if text(other, "id") != id && other["fixed_ip_address"] == fixed["ip_address"] {
-                let message = format!(
-                    "Cannot associate floating IP {} ({id}) with port {port_id} using fixed IP {}, as that fixed IP already has a floating IP on external network {external}.",
-                    text(&ip, "floating_ip_address"),
-                    text(fixed, "ip_address")
-                );
-                return Err(Refusal::new(
-                    409,
-                    "FloatingIPPortAlreadyAssociated",
-                    message,
-                ));
-            }
+        if self.is_led_to(&ip, port_id, fixed) {
+            let message = format!(
+                "Cannot associate floating IP {} ({id}) with port {port_id} using fixed IP {}, as that fixed IP already has a floating IP on external network {external}.",
+                text(&ip, "floating_ip_address"),
+                text(fixed, "ip_address")
+            );
+            return Err(Refusal::new(
+                409,
+                "FloatingIPPortAlreadyAssociated",
+                message,
+            ));
         }
         self.unlead(id);
         let fixed = fixed["ip_address"].clone();
@@ -135,6 +123,14 @@ impl World {
         }
         self.refresh_addresses(text(&port, "device_id"));
         Ok(())
+    }
+
+    /// Whether another floating IP than `ip` leads to the fixed address of the port.
+    fn is_led_to(&self, ip: &Value, port_id: &str, fixed: &Value) -> bool {
+        let mut others = self.table(Resource::FloatingIps).with("port_id", port_id);
+        others.any(|other| {
+            text(other, "id") != text(ip, "id") && other["fixed_ip_address"] == fixed["ip_address"]
+        })
     }
 
     pub(super) fn unlead(&mut self, id: &str) {
@@ -159,4 +155,16 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The fixed address that a floating IP leads to: the wanted one, or the first of IPv4.
+fn target<'p>(port: &'p Value, wanted: &str) -> Option<&'p Value> {
+    list(port, "fixed_ips").find(|address| {
+        let address = text(address, "ip_address");
+        if wanted.is_empty() {
+            !address.contains(':')
+        } else {
+            address == wanted
+        }
+    })
 }

@@ -73,7 +73,7 @@ impl World {
     }
 
     fn list_network(&self, caller: &Caller, resource: Resource, request: &Request) -> Answer {
-        let filters = Filters::read(request, Some(attributes::known(resource)))?;
+        let filters = Filters::read(request, Some(&attributes::known(resource)))?;
         let rules = self.rules_by_group(resource);
         let rows = self.rows(caller, resource, &filters);
         let rows: Vec<Value> = rows
