@@ -136,19 +136,7 @@ fn parts<'a>(want: &Want, resolved: &Resolved<'a>, seen: &'a Seen, draft: &mut D
     let access = access.as_ref();
     draft.access(want, access);
 
-    if let Some(groups) = &want.groups {
-        let api_from = access.map(Access::of_rules).unwrap_or_default();
-        let part =
-            security_groups::plan(want, groups, &subnets(want, net.as_ref()), &api_from, seen);
-        let groups = draft.take(
-            Type::SecurityGroupsReady,
-            Reason::SecurityGroupCreateFailed,
-            part,
-        );
-        if let Some(groups) = groups {
-            draft.groups(&groups);
-        }
-    }
+    groups(want, net.as_ref(), access, seen, draft);
 
     let net = net.as_ref();
     let endpoint = endpoint::plan(
@@ -179,6 +167,27 @@ fn parts<'a>(want: &Want, resolved: &Resolved<'a>, seen: &'a Seen, draft: &mut D
             });
             draft.bastion(bastion);
         }
+    }
+}
+
+/// The security groups, if they are ours to make; their rules name who may reach the API.
+fn groups(
+    want: &Want,
+    net: Option<&Net<'_>>,
+    access: Option<&Access>,
+    seen: &Seen,
+    draft: &mut Draft<'_>,
+) {
+    let Some(groups) = &want.groups else { return };
+    let api_from = access.map(Access::of_rules).unwrap_or_default();
+    let part = security_groups::plan(want, groups, &subnets(want, net), &api_from, seen);
+    let groups = draft.take(
+        Type::SecurityGroupsReady,
+        Reason::SecurityGroupCreateFailed,
+        part,
+    );
+    if let Some(groups) = groups {
+        draft.groups(&groups);
     }
 }
 

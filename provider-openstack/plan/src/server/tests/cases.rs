@@ -1,4 +1,5 @@
-use super::model::{Fault, Model, Shape, catalog, reconcile, settle, want};
+use super::model::{Fault, Model, catalog, reconcile, settle};
+use super::want::{Shape, want};
 use crate::server::{Action, Seen, Want, plan};
 use crate::step::{Problem, Step};
 use crate::world::{Port, Server};

@@ -4,7 +4,8 @@ use crds::openstack::v1alpha1::OpenStackServerSpec;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::model::{Model, Shape, want};
+use super::model::Model;
+use super::want::{Shape, want};
 use crate::server::{Action, BlockDevice, NewServer, NewVolume, Seen, Source, Want, plan};
 use crate::step::Step;
 use crate::world::{SecurityGroup, ServerGroup, Subnet};

@@ -3,3 +3,4 @@ mod features;
 mod fields;
 mod model;
 mod properties;
+mod want;

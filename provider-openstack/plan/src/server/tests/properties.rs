@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
-use super::model::{Fault, Model, Shape, reconcile, settle, want};
+use super::model::{Fault, Model, reconcile, settle};
+use super::want::{Shape, want};
 use crate::step::Step;
 
 fn shapes() -> impl Strategy<Value = Shape> {
