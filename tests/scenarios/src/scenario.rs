@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use runtime::metrics::Outcome;
+use runtime::metrics::{Metrics, Outcome};
 use simulator::{Delays, Simulator};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -140,10 +140,7 @@ impl Scenario {
             outcome: "success",
         };
         loop {
-            let provider = self.provider.lock().unwrap_or_else(PoisonError::into_inner);
-            let metrics = provider.as_ref().map(|provider| provider.metrics.clone());
-            drop(provider);
-            let metrics = metrics.context("no provider runs")?;
+            let metrics = self.metrics().context("no provider runs")?;
             let done = metrics.controllers.reconciles.get_or_create(&success).get();
             if done >= times {
                 return Ok(());
@@ -153,6 +150,12 @@ impl Scenario {
             }
             sleep(LOOK).await;
         }
+    }
+
+    /// Those of the provider that runs.
+    fn metrics(&self) -> Option<Metrics> {
+        let provider = self.provider.lock().unwrap_or_else(PoisonError::into_inner);
+        provider.as_ref().map(|provider| provider.metrics.clone())
     }
 
     /// What the project holds.
