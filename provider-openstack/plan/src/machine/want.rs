@@ -207,7 +207,8 @@ fn ingress(infrastructure: &OpenStackCluster) -> Ingress {
     let external = spec.enable_external_network != Some(false);
     // A name leads to the floating IP that is given, or to none that is ours.
     let is_address = |host: &String| host.parse::<IpAddr>().is_ok();
-    match endpoint.host.filter(is_address).or(api.floating_ip) {
+    let address = endpoint.host.filter(is_address).or(api.floating_ip);
+    match address.filter(|address| !address.is_empty()) {
         Some(address) if external && api.enable_floating_ip != Some(false) => {
             Ingress::FloatingIp { address }
         }

@@ -404,6 +404,12 @@ fn the_ingress_of_a_control_plane_follows_the_spec() {
             json!("192.0.2.9"),
         ),
         (json!({}), host("api.example.org", 6443), true, json!(null)),
+        (
+            json!({"floatingIP": ""}),
+            host("api.example.org", 6443),
+            true,
+            json!(null),
+        ),
     ] {
         let infrastructure: OpenStackCluster = serde_json::from_value(json!({
             "metadata": {"name": "c"},
