@@ -7,16 +7,17 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`cluster`] | `OpenStackCluster`: network, router, security groups, API endpoint |
-//! | [`machine`] | `OpenStackMachine`: the server object of a Machine, and its API traffic |
-//! | [`server`] | `OpenStackServer`: ports, volumes and the server itself |
-//! | [`floating_ip_pool`] | `OpenStackFloatingIPPool`: floating IPs for the claims of servers |
-//! | [`machine_template`] | `OpenStackMachineTemplate`: capacity for who scales from zero |
+//! | `machine` | `OpenStackMachine`: the server object of a Machine, and its API traffic |
+//! | `server` | `OpenStackServer`: ports, volumes and the server itself |
+//! | `floating_ip_pool` | `OpenStackFloatingIPPool`: floating IPs for the claims of servers |
+//! | `machine_template` | `OpenStackMachineTemplate`: capacity for who scales from zero |
 //! | [`admission`] | validating webhooks |
 //! | [`conversion`] | the conversion webhook |
 //! | [`identity`] | from an `identityRef` to a session with the cloud, and who hears when it changes |
-//! | [`wake`] | from a change in the cloud to the object that waits for it |
-//! | [`world`] | the cloud's resources as plans see them |
-//! | [`error`] | what a reconcile can end in, and when to try again |
+//! | `wake` | from a change in the cloud to the object that waits for it |
+//! | `world` | the cloud's resources as plans see them |
+//! | `error` | what a reconcile can end in, and when to try again |
+//! | `side_by_side` | the actions of a plan, done at once |
 //! | `condition`, `pause`, `told` | what objects and events say of what was not planned, of a pause, of an action |
 //! | `server_object`, `ipam` | the objects that controllers make in the management cluster |
 //! | `arrival` | when an object came to this management cluster |
@@ -28,18 +29,19 @@ mod catalog;
 pub mod cluster;
 mod condition;
 pub mod conversion;
-pub mod error;
-pub mod floating_ip_pool;
+mod error;
+mod floating_ip_pool;
 pub mod identity;
 mod ipam;
-pub mod machine;
-pub mod machine_template;
+mod machine;
+mod machine_template;
 mod pause;
-pub mod server;
+mod server;
 mod server_object;
+mod side_by_side;
 mod told;
-pub mod wake;
-pub mod world;
+mod wake;
+mod world;
 
 use std::sync::Arc;
 

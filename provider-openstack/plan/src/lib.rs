@@ -7,8 +7,8 @@
 //!
 //! - [`step`]: the shape of an answer
 //! - [`world`]: OpenStack's resources, cut down to what decisions need
-//! - [`names`], [`tags`], [`rules`]: how our resources are recognised in a cloud
-//! - [`filter`], [`near`]: which resources the filter of a spec means, and what was meant by a name
+//! - [`names`], `tags`, [`rules`]: how our resources are recognised in a cloud
+//! - `filter`, `near`: which resources the filter of a spec means, and what was meant by a name
 //!   that nothing has
 //! - [`conditions`]: conditions whose times change only with their status
 //! - [`cluster`]: network, router, security groups, API endpoint and bastion of a cluster
@@ -19,14 +19,14 @@
 
 pub mod cluster;
 pub mod conditions;
-pub mod filter;
+mod filter;
 pub mod floating_ip_pool;
 pub mod machine;
 pub mod machine_template;
 pub mod names;
-pub mod near;
+mod near;
 pub mod rules;
 pub mod server;
 pub mod step;
-pub mod tags;
+mod tags;
 pub mod world;

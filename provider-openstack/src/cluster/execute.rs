@@ -5,19 +5,13 @@ use cloud::network::Networking;
 use cloud::{Cloud, ErrorKind, View};
 use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::OpenStackCluster;
-use futures::future::join_all;
 use kube::{Api, ResourceExt};
 use plan::cluster::{Action, Balance};
 
 use super::{Controller, locked, wire};
+use crate::side_by_side::{self, Refused};
 use crate::told::Told;
 use crate::{Error, server_object};
-
-/// The first action that failed, and why.
-pub(super) struct Failed {
-    pub action: Action,
-    pub error: Error,
-}
 
 impl Controller {
     /// Does all actions side by side, also when some fail.
@@ -26,14 +20,8 @@ impl Controller {
         object: &OpenStackCluster,
         view: &View,
         actions: &[Action],
-    ) -> Result<(), Failed> {
-        let results = join_all(
-            actions
-                .iter()
-                .map(|action| self.one(object, view.cloud(), action)),
-        )
-        .await;
-        results.into_iter().collect()
+    ) -> Result<(), Box<Refused<Action>>> {
+        side_by_side::all(actions, |action| self.one(object, view.cloud(), action)).await
     }
 
     async fn one(
@@ -41,7 +29,7 @@ impl Controller {
         object: &OpenStackCluster,
         cloud: &Cloud,
         action: &Action,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), Error> {
         let told = Told {
             verb: action.name(),
             action: action.to_string(),
@@ -62,10 +50,7 @@ impl Controller {
                     return Ok(());
                 }
                 told.on(&self.context, object, Some(&error)).await;
-                Err(Failed {
-                    action: action.clone(),
-                    error,
-                })
+                Err(error)
             }
         }
     }

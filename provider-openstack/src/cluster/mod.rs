@@ -180,11 +180,11 @@ impl Controller {
             &self.context,
             object,
             decision.status,
-            outcome.as_ref().err(),
+            outcome.as_ref().err().map(Box::as_ref),
         )
         .await?;
         outcome
-            .map_err(|failed| failed.error)
+            .map_err(|refused| refused.error)
             .map(|()| decision.step)
     }
 

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
-use plan::cluster::Published;
+use plan::cluster::{Action, Published};
 use plan::conditions::{self, New};
 use plan::step::Problem;
 use serde_json::json;
 
-use super::execute::Failed;
+use crate::side_by_side::Refused;
 use crate::{Context, Error, pause};
 
 /// A status in the making.
@@ -95,7 +95,7 @@ pub(super) async fn decision(
     context: &Context,
     object: &OpenStackCluster,
     published: Published,
-    failed: Option<&Failed>,
+    refused: Option<&Refused<Action>>,
 ) -> Result<(), Error> {
     for (reason, text) in &published.warnings {
         context.events.warning(object, reason, text).await;
@@ -113,10 +113,10 @@ pub(super) async fn decision(
         status: published.status,
     };
     draft.authenticated();
-    if let Some(failed) = failed
-        && let Some((type_, reason)) = failed.action.condition()
+    if let Some(refused) = refused
+        && let Some((type_, reason)) = refused.action.condition()
     {
-        draft.fail(type_, reason, &failed.error.to_string());
+        draft.fail(type_, reason, &refused.error.to_string());
     }
     draft.apply(context).await
 }

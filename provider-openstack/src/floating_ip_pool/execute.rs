@@ -5,7 +5,6 @@ use cloud::{Kind, View};
 use crds::capi::{IPAddress, IPAddressClaim};
 use crds::openstack::names::DELETE_FLOATING_IP_FINALIZER;
 use crds::openstack::v1alpha1::OpenStackFloatingIPPool;
-use futures::future::join_all;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use plan::floating_ip_pool::{Action, NewFloatingIp};
@@ -13,14 +12,9 @@ use runtime::apply::FIELD_MANAGER;
 use runtime::finalizer;
 use serde_json::json;
 
+use crate::side_by_side::{self, Refused};
 use crate::told::Told;
 use crate::{Context, Error, ipam};
-
-/// An action that was refused.
-pub struct Refused {
-    pub action: Action,
-    pub error: Error,
-}
 
 /// Does all of `actions`, also when some fail, and tells of each in the cloud with an event.
 ///
@@ -31,8 +25,8 @@ pub async fn all(
     pool: &OpenStackFloatingIPPool,
     view: &View,
     actions: &[Action],
-) -> Result<(), Box<Refused>> {
-    let results = join_all(actions.iter().map(|action| async move {
+) -> Result<(), Box<Refused<Action>>> {
+    side_by_side::all(actions, |action| async move {
         let result = one(context, pool, view, action).await;
         let told = Told {
             verb: action.name(),
@@ -42,14 +36,9 @@ pub async fn all(
         if !inside || result.is_err() {
             told.on(context, pool, result.as_ref().err()).await;
         }
-        result.map_err(|error| {
-            Box::new(Refused {
-                action: action.clone(),
-                error,
-            })
-        })
-    }));
-    results.await.into_iter().collect()
+        result
+    })
+    .await
 }
 
 async fn one(

@@ -4,19 +4,13 @@ use cloud::View;
 use cloud::loadbalancer::MemberCreate;
 use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::OpenStackMachine;
-use futures::future::join_all;
 use kube::{Api, ResourceExt};
 use plan::machine::{Action, NewMember};
 
 use super::Machines;
+use crate::side_by_side::{self, Refused};
 use crate::told::Told;
 use crate::{Error, server_object};
-
-/// An action that was refused.
-pub struct Refused {
-    pub action: Action,
-    pub error: Error,
-}
 
 impl Machines {
     /// Does all of `actions`, also when some fail, and tells of each with an event.
@@ -28,22 +22,17 @@ impl Machines {
         object: &OpenStackMachine,
         view: Option<&View>,
         actions: &[Action],
-    ) -> Result<(), Box<Refused>> {
-        let results = join_all(actions.iter().map(|action| async move {
+    ) -> Result<(), Box<Refused<Action>>> {
+        side_by_side::all(actions, |action| async move {
             let result = self.one(object, view, action).await;
             let told = Told {
                 verb: action.name(),
                 action: action.to_string(),
             };
             told.on(&self.context, object, result.as_ref().err()).await;
-            result.map_err(|error| {
-                Box::new(Refused {
-                    action: action.clone(),
-                    error,
-                })
-            })
-        }));
-        results.await.into_iter().collect()
+            result
+        })
+        .await
     }
 
     async fn one(

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use plan::conditions;
-use plan::machine::Status;
+use plan::machine::{Action, Status};
 use runtime::Requeue;
 use serde_json::json;
 
-use super::execute::Refused;
+use crate::side_by_side::Refused;
 use crate::{Error, condition, pause};
 
 /// Publishes what a plan says, or the action that was refused. The provider id goes first: Cluster
@@ -19,7 +19,7 @@ pub async fn status(
     api: &Api<OpenStackMachine>,
     object: &OpenStackMachine,
     published: Status,
-    refused: Option<&Refused>,
+    refused: Option<&Refused<Action>>,
 ) -> Result<(), Error> {
     if object.spec.provider_id != published.provider_id {
         let patch = Patch::Merge(json!({"spec": {"providerID": published.provider_id}}));

@@ -6,24 +6,18 @@ use cloud::network::{AddressPair, FixedIp, PortCreate, TAGS, TRUSTED_PORTS, Trun
 use cloud::{Kind, View};
 use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::{self, BindingProfile, ResolvedPortSpec};
-use futures::future::join_all;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
 use plan::server::{Action, BlockDevice, NewServer, NewTrunk, NewVolume, Source};
 use serde_json::{Value, json};
 
 use super::claim;
+use crate::side_by_side::{self, Refused};
 use crate::told::Told;
 use crate::{Context, Error, ipam};
 
 /// Key of the Secret with the user data.
 const USER_DATA: &str = "value";
-
-/// An action that was refused.
-pub struct Refused {
-    pub action: Action,
-    pub error: Error,
-}
 
 /// Does all of `actions`, also when some fail, and tells of each with an event.
 ///
@@ -34,18 +28,13 @@ pub async fn all(
     server: &OpenStackServer,
     view: &View,
     actions: &[Action],
-) -> Result<(), Box<Refused>> {
-    let results = join_all(actions.iter().map(|action| async move {
+) -> Result<(), Box<Refused<Action>>> {
+    side_by_side::all(actions, |action| async move {
         let result = one(context, server, view, action).await;
         tell(context, server, action, result.as_ref().err()).await;
-        result.map_err(|error| {
-            Box::new(Refused {
-                action: action.clone(),
-                error,
-            })
-        })
-    }));
-    results.await.into_iter().collect()
+        result
+    })
+    .await
 }
 
 /// CAPO has a word of its own for a claim, and none for what only the status says.

@@ -5,9 +5,10 @@ use crds::openstack::v1alpha1::{OpenStackServer, OpenStackServerStatus};
 use jiff::Timestamp;
 use kube::Api;
 use plan::conditions::{self, New};
+use plan::server::Action;
 use runtime::Requeue;
 
-use super::execute::Refused;
+use crate::side_by_side::Refused;
 use crate::{Error, condition, pause};
 
 /// Publishes the status of a plan, or of the action that was refused.
@@ -15,7 +16,7 @@ pub async fn status(
     api: &Api<OpenStackServer>,
     server: &OpenStackServer,
     mut status: OpenStackServerStatus,
-    refused: Option<&Refused>,
+    refused: Option<&Refused<Action>>,
 ) -> Result<(), Error> {
     let (now, generation) = (Timestamp::now(), server.metadata.generation);
     let known = New::ready(ConditionType::OpenStackAuthenticationSucceeded.as_str());
