@@ -84,31 +84,24 @@ impl Infrastructure {
                 &object.status,
             )
         });
-        let mut own = self.cloud.holds.clone();
-        each_list!(own, now, others => { now.drain(..others.len()); });
+        let (have, others) = (&self.cloud.holds, &*OTHERS);
         let rows = (
-            own.networks,
-            own.subnets,
-            own.routers,
-            own.ports,
-            own.security_groups,
-            own.floating_ips,
+            own(&have.networks, &others.networks),
+            own(&have.subnets, &others.subnets),
+            own(&have.routers, &others.routers),
+            own(&have.ports, &others.ports),
+            own(&have.security_groups, &others.security_groups),
+            own(&have.floating_ips, &others.floating_ips),
         );
         let balancing = (
-            own.load_balancers,
-            own.listeners,
-            own.pools,
-            own.monitors,
+            own(&have.load_balancers, &others.load_balancers),
+            own(&have.listeners, &others.listeners),
+            own(&have.pools, &others.pools),
+            own(&have.monitors, &others.monitors),
             &self.members,
         );
-        digest(&(
-            object,
-            rows,
-            balancing,
-            &self.flight,
-            &self.late,
-            &self.made,
-        ))
+        let calls = (&self.flight, &self.late, &self.made);
+        digest(&(object, rows, balancing, calls))
     }
 
     pub fn is_going(&self) -> bool {
@@ -388,4 +381,9 @@ impl Infrastructure {
     pub fn is_quiet(&self) -> bool {
         self.flight.is_none() && self.late.is_none()
     }
+}
+
+/// What is left of a list without what other people have, which comes first.
+fn own<'a, T>(have: &'a [T], others: &[T]) -> &'a [T] {
+    have.get(others.len()..).unwrap_or_default()
 }

@@ -26,7 +26,7 @@ pub enum Trouble {
     LoadBalancerLost,
     /// A user deletes a Machine.
     MachineDeleted,
-    /// A user wants one worker less, and then again as many.
+    /// A user wants one worker less. To want it back is no further trouble.
     Scaled,
 }
 

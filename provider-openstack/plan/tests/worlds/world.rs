@@ -367,12 +367,13 @@ impl World {
                 );
             }
         }
-        let replicas = if state.replicas == 1 { 2 } else { 1 };
-        if let Some(to) = self
-            .troubled(state, Trouble::Scaled)
-            .filter(|_| self.bounds.workers == 2)
+        if state.replicas < self.bounds.workers {
+            let replicas = self.bounds.workers;
+            do_it("user: scale back", State { replicas, ..state });
+        } else if let Some(to) = self.troubled(state, Trouble::Scaled)
+            && state.replicas == 2
         {
-            do_it("user: scale", State { replicas, ..to });
+            do_it("user: scale", State { replicas: 1, ..to });
         }
     }
 
