@@ -1,6 +1,7 @@
 //! API types: what users write and controllers publish.
 //!
-//! - [`openstack`]: the infrastructure provider's kinds, compatible with CAPO's.
+//! - [`openstack`]: the infrastructure provider's kinds, compatible with CAPO's; how their versions
+//!   convert, and what of them is refused.
 //! - [`stacks`]: cluster stacks, compatible with the Cluster Stack Operator's.
 //! - [`capi`]: read views of the Cluster API kinds that own ours.
 //! - [`orc`]: read views of the OpenStack Resource Controller's kinds that ours refer to.

@@ -74,6 +74,7 @@ fn tagged(filter: &FilterByNeutronTags, have: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     fn tags(list: &[&str]) -> Vec<String> {
         list.iter().map(ToString::to_string).collect()
@@ -123,10 +124,10 @@ mod tests {
     fn counts<F: serde::de::DeserializeOwned, T>(
         matches: fn(&F, &T) -> bool,
         row: &T,
-        fields: &[(&str, serde_json::Value, serde_json::Value)],
+        fields: &[(&str, Value, Value)],
     ) {
-        let filter = |field: &str, value: &serde_json::Value| -> F {
-            serde_json::from_value(serde_json::json!({ field: value })).expect("a filter")
+        let filter = |field: &str, value: &Value| -> F {
+            serde_json::from_value(json!({ field: value })).expect("a filter")
         };
         for (field, right, wrong) in fields {
             assert!(matches(&filter(field, right), row), "{field}: {right}");
@@ -134,12 +135,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn each_field_of_a_filter_counts() {
-        use serde_json::json;
-        let (name, description) = ("n".to_string(), "d".to_string());
-        let (project_id, tags) = ("p".to_string(), tags(&["a", "b"]));
-        let fields = [
+    /// What all filters of Neutron have: the field, and a right and a wrong value.
+    fn fields() -> [(&'static str, Value, Value); 7] {
+        [
             ("name", json!("n"), json!("x")),
             ("description", json!("d"), json!("x")),
             ("projectID", json!("p"), json!("x")),
@@ -147,7 +145,14 @@ mod tests {
             ("tagsAny", json!(["a", "x"]), json!(["x"])),
             ("notTags", json!(["a", "x"]), json!(["a", "b"])),
             ("notTagsAny", json!(["x"]), json!(["a", "x"])),
-        ];
+        ]
+    }
+
+    #[test]
+    fn each_field_of_a_filter_counts() {
+        let (name, description) = ("n".to_string(), "d".to_string());
+        let (project_id, tags) = ("p".to_string(), tags(&["a", "b"]));
+        let fields = fields();
         let net = Network {
             name: name.clone(),
             description: description.clone(),
@@ -178,12 +183,16 @@ mod tests {
             ..Image::default()
         };
         counts(image, &ubuntu, &[fields[0].clone(), fields[3].clone()]);
+    }
+
+    #[test]
+    fn each_field_of_a_subnet_s_filter_counts() {
         let six = Subnet {
             id: "s".into(),
-            name,
-            description,
-            tags,
-            project_id,
+            name: "n".into(),
+            description: "d".into(),
+            tags: tags(&["a", "b"]),
+            project_id: "p".into(),
             network_id: "net".into(),
             cidr: "fd00::/64".parse().expect("a CIDR"),
             gateway_ip: Some("fd00::1".into()),
@@ -191,7 +200,7 @@ mod tests {
             ipv6_address_mode: Some("slaac".into()),
             ipv6_ra_mode: Some("dhcpv6-stateless".into()),
         };
-        counts(subnet, &six, &fields);
+        counts(subnet, &six, &fields());
         let of_subnets = [
             ("ipVersion", json!(6), json!(4)),
             ("cidr", json!("fd00::/64"), json!("fd00::/65")),

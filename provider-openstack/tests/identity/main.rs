@@ -99,32 +99,38 @@ async fn what_changes_in_a_secret_takes_effect_at_once_and_only_for_who_uses_it(
     assert_eq!(keystone.logins().len(), 7, "the session of b goes on");
 }
 
+fn namespace(management: &Management, name: &str, labels: Value) {
+    management.put(
+        "namespaces",
+        &format!("/{name}"),
+        json!({"metadata": {"labels": labels}}),
+    );
+}
+
+/// A cluster identity of the Secret `vault/shared`.
+fn cluster_identity(management: &Management, selector: Value) {
+    let spec = json!({"secretRef": {"name": "shared", "namespace": "vault"},
+        "namespaceSelector": selector});
+    management.put(
+        "openstackclusteridentities",
+        "/shared",
+        json!({
+        "apiVersion": "infrastructure.cluster.x-k8s.io/v1alpha1",
+        "kind": "OpenStackClusterIdentity", "metadata": {}, "spec": spec}),
+    );
+}
+
+fn expression(operator: &str, values: Value) -> Value {
+    json!({"matchExpressions": [{"key": "env", "operator": operator, "values": values}]})
+}
+
 #[tokio::test]
 async fn a_cluster_identity_serves_the_namespaces_that_its_selector_matches() {
     let (management, keystone) = (Management::default(), Keystone::start("one").await);
     let context = context(&management);
     management.put_secret("vault/shared", &keystone.clouds_yaml("one", "R"), "");
-    let namespace = |name: &str, labels: Value| {
-        management.put(
-            "namespaces",
-            &format!("/{name}"),
-            json!({"metadata": {"labels": labels}}),
-        );
-    };
-    namespace("blue", json!({"env": "prod", "team": "x"}));
-    namespace("red", json!({"env": "test"}));
-    let identity = |selector: Value| {
-        let spec = json!({"secretRef": {"name": "shared", "namespace": "vault"},
-            "namespaceSelector": selector});
-        management.put(
-            "openstackclusteridentities",
-            "/shared",
-            json!({
-            "apiVersion": "infrastructure.cluster.x-k8s.io/v1alpha1",
-            "kind": "OpenStackClusterIdentity", "metadata": {}, "spec": spec}),
-        );
-    };
-    let expression = |operator: &str, values: Value| json!({"matchExpressions": [{"key": "env", "operator": operator, "values": values}]});
+    namespace(&management, "blue", json!({"env": "prod", "team": "x"}));
+    namespace(&management, "red", json!({"env": "test"}));
     for (selector, allowed) in [
         (Value::Null, vec!["blue", "red", "nowhere"]),
         (json!({}), vec!["blue", "red", "nowhere"]),
@@ -137,7 +143,7 @@ async fn a_cluster_identity_serves_the_namespaces_that_its_selector_matches() {
         (expression("Exists", Value::Null), vec!["blue", "red"]),
         (expression("DoesNotExist", Value::Null), vec!["nowhere"]),
     ] {
-        identity(selector.clone());
+        cluster_identity(&management, selector.clone());
         for name in ["blue", "red", "nowhere"] {
             let result = context.view(name, &reference(shared("shared"))).await;
             assert_eq!(
@@ -147,7 +153,15 @@ async fn a_cluster_identity_serves_the_namespaces_that_its_selector_matches() {
             );
         }
     }
-    identity(json!({"matchLabels": {"env": "prod"}}));
+}
+
+#[tokio::test]
+async fn who_may_not_use_a_cluster_identity_is_told_why() {
+    let (management, keystone) = (Management::default(), Keystone::start("one").await);
+    let context = context(&management);
+    management.put_secret("vault/shared", &keystone.clouds_yaml("one", "R"), "");
+    namespace(&management, "red", json!({"env": "test"}));
+    cluster_identity(&management, json!({"matchLabels": {"env": "prod"}}));
     let error = context
         .view("red", &reference(shared("shared")))
         .await
@@ -159,7 +173,7 @@ async fn a_cluster_identity_serves_the_namespaces_that_its_selector_matches() {
          match its spec.namespaceSelector \"env=prod\": label the namespace so, widen the selector, or name \
          another identity"
     );
-    identity(expression("Near", json!(["prod"])));
+    cluster_identity(&management, expression("Near", json!(["prod"])));
     let error = context
         .view("red", &reference(shared("shared")))
         .await
