@@ -412,7 +412,14 @@ async fn login(
         repeatable: true,
         secret: credentials.auth.secret(),
     };
-    let reply = exchange.run(|| client.post(&url).json(&body)).await?;
+    let reply = exchange.run(|| client.post(&url).json(&body)).await;
+    let reply = reply.map_err(|mut error| {
+        // An application credential that was deleted, or never was.
+        if error.is_not_found() && error.message.contains("Application Credential") {
+            error.kind = ErrorKind::Unauthorized;
+        }
+        error
+    })?;
     let Some(value) = reply.subject else {
         let message = "the answer has no X-Subject-Token: is auth_url really Keystone's?";
         return Err(exchange.error(ErrorKind::Decode, message.to_owned()));

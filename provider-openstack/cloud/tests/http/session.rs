@@ -72,6 +72,15 @@ async fn credentials_that_stay_refused_are_an_error() {
     );
 }
 
+#[tokio::test]
+async fn an_application_credential_that_is_gone_is_refused() {
+    let fake = Fake::start().await;
+    let body = json!({"error": {"message": "Could not find Application Credential: a."}});
+    fake.script(LOGIN, (404, vec![], body));
+    let error = Cloud::connect(fake.credentials(), Arc::default()).await;
+    assert_eq!(error.unwrap_err().kind, ErrorKind::Unauthorized);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_safe_to_repeat_is_repeated_after_the_time_that_was_asked_for() {
     let fake = Fake::start().await;

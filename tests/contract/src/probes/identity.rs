@@ -48,7 +48,7 @@ impl Probes {
             IDENTITY,
             "/auth/tokens",
             login(secret),
-            401,
+            404,
         )
         .await?;
         let token = wire.set_token("nonsense");

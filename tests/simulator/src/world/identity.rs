@@ -138,9 +138,12 @@ impl World {
                 (id(user), self.scope(auth, text(user, "project_id")))
             }
             "application_credential" => {
-                let found = self.credential(given);
-                let right = found.filter(|credential| credential["secret"] == given["secret"]);
-                let credential = right.ok_or_else(Refusal::unauthorized)?;
+                // Keystone tells one that does not exist from one with another secret.
+                let missing = || Refusal::not_found("Could not find Application Credential.");
+                let credential = self.credential(given).ok_or_else(missing)?;
+                if credential["secret"] != given["secret"] {
+                    return Err(Refusal::unauthorized());
+                }
                 let project = text(credential, "project_id");
                 (
                     text(credential, "user_id").to_owned(),
