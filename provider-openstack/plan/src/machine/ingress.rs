@@ -34,22 +34,18 @@ fn members(
     other_network: bool,
 ) -> Outcome {
     let reason = Reason::LoadBalancerMemberError;
-    let waits = |message: String, on: Awaited| {
+    let waits = |message: String| {
         let said = Said::ingress(Saying::not(Reason::Progressing, message.clone()));
-        (
-            Step::Wait(Waiting::for_cloud(Reason::Progressing, message, [on])),
-            said,
-        )
+        let on = [Awaited::new(Resource::LoadBalancer, id)];
+        let waiting = Waiting::for_cloud(Reason::Progressing, message, on);
+        (Step::Wait(waiting), said)
     };
     let Some(balancer) = seen
         .load_balancers
         .iter()
         .find(|balancer| balancer.id == id)
     else {
-        return waits(
-            format!("load balancer {id} of the cluster does not exist"),
-            Awaited::new(Resource::LoadBalancer, id),
-        );
+        return waits(format!("load balancer {id} of the cluster does not exist"));
     };
     // OVN passes packets on as they are; other load balancers make a connection of their own.
     let ipv6 = balancer
@@ -65,13 +61,10 @@ fn members(
     let mut wrong = Vec::new();
     for (port, server_port) in ports {
         let Some(pool) = pool(want, seen, balancer, *port) else {
-            return waits(
-                format!(
-                    "load balancer {} has no pool for port {port} yet",
-                    balancer.name
-                ),
-                Awaited::new(Resource::LoadBalancer, id),
-            );
+            return waits(format!(
+                "load balancer {} has no pool for port {port} yet",
+                balancer.name
+            ));
         };
         let wanted = NewMember {
             load_balancer: balancer.id.clone(),
