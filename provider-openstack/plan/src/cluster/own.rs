@@ -159,10 +159,8 @@ pub(super) fn load_balancer<'a>(
     let (name, description) = (identity.names.load_balancer(), identity.names.description());
     let facts = |balancer: &'a LoadBalancer| Facts {
         id: &balancer.id,
-        used: seen
-            .listeners
-            .iter()
-            .any(|listener| listener.load_balancer_id == balancer.id),
+        // A listener without a pool leads nowhere.
+        used: (seen.pools.iter()).any(|pool| pool.load_balancer_id == balancer.id),
         described: balancer.description == description,
     };
     let found = load_balancers(identity, seen);

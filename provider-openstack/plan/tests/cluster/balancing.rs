@@ -377,3 +377,31 @@ fn a_listener_or_pool_in_error_is_named() {
         }
     }
 }
+
+#[test]
+fn of_two_load_balancers_made_by_lost_answers_the_one_that_leads_nowhere_goes() {
+    let mut cloud = cloud();
+    let spec = balanced(json!({}), json!({}));
+    settle(&spec, &mut cloud);
+    let (balancer, listener) = (
+        cloud.holds.load_balancers[1].clone(),
+        &cloud.holds.listeners[0],
+    );
+    // Its id sorts first, and it has a listener too.
+    let late = "a-late-one".to_string();
+    let of_late = plan::world::Listener {
+        id: "late-listener".into(),
+        load_balancer_id: late.clone(),
+        ..listener.clone()
+    };
+    cloud.holds.listeners.push(of_late);
+    cloud.holds.load_balancers.push(LoadBalancer {
+        id: late,
+        vip_port_id: "late-port".into(),
+        ..balancer.clone()
+    });
+    settle(&spec, &mut cloud);
+    let left: Vec<&String> = cloud.holds.load_balancers.iter().map(|lb| &lb.id).collect();
+    assert_eq!(left, ["lb-other", &balancer.id]);
+    assert_eq!(cloud.holds.listeners.len(), 1);
+}
