@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`client`] | a Kubernetes client whose requests are counted |
 //! | [`controller`] | the loop around a `reconcile`: pruned stores, wakes, concurrency, backoff for each object |
-//! | [`lanes`] | turns, so that what is slow or fails holds up nothing else |
+//! | `lanes` | turns, so that what is slow or fails holds up nothing else |
 //! | [`backoff`] | how long an object that failed waits |
 //! | [`apply`] | server-side apply; a status is written only when it changed |
 //! | [`finalizer`] | put a finalizer on before the first create, take it off after the last delete |
@@ -27,7 +27,7 @@ pub mod conversion;
 pub mod events;
 pub mod finalizer;
 pub mod health;
-pub mod lanes;
+mod lanes;
 pub mod lease;
 pub mod logs;
 pub mod metrics;

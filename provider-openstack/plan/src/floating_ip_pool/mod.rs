@@ -3,7 +3,7 @@
 //! A floating IP that a pool makes carries the pool's namespace and name in its description, which
 //! the call that makes it sets: an answer that is lost loses no address, and a pool of the same
 //! name in another namespace of the project never takes it. CAPO's carry the bare name, there and
-//! in the tag that both set; see [`owned`].
+//! in the tag that both set; see `owned`.
 
 mod action;
 mod network;

@@ -1,6 +1,6 @@
 //! One server: its ports, its volumes, the server itself, and their end.
 //!
-//! What belongs to a server is recognised by what the cloud stores (see [`owned`]), so a status
+//! What belongs to a server is recognised by what the cloud stores (see `owned`), so a status
 //! that was lost, an answer that was lost and a controller that was killed all look alike: the next
 //! plan finds what is there and goes on. A server that vanished is reported and never made again;
 //! whoever owns the object decides what replaces it.
