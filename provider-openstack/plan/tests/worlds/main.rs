@@ -72,6 +72,18 @@ fn a_control_plane_comes_and_goes_in_trouble() {
     explored(bounds, 80_000, 200_000);
 }
 
+#[test]
+fn an_infrastructure_survives_two_troubles() {
+    let bounds = Bounds {
+        control_plane: false,
+        workers: 0,
+        troubles: 2,
+        deletion: false,
+        ..WHOLE
+    };
+    explored(bounds, 60_000, 150_000);
+}
+
 /// The search finds what it is there to find: this provider forgets a port when it stops.
 #[test]
 #[should_panic(expected = "leaves something")]
