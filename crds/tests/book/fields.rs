@@ -16,7 +16,9 @@ pub fn compare(page: &Page) -> Vec<String> {
     };
     for definition in crds::definitions::openstack() {
         let definition = serde_json::to_value(definition).expect("JSON");
-        let kind = definition["spec"]["names"]["kind"].as_str().expect("a kind");
+        let kind = definition["spec"]["names"]["kind"]
+            .as_str()
+            .expect("a kind");
         let versions = definition["spec"]["versions"].as_array().expect("a list");
         let newest = versions.iter().find(|version| version["name"] != "v1beta1");
         let schema = &newest.expect("a version")["schema"]["openAPIV3Schema"];

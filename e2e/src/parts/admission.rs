@@ -172,7 +172,7 @@ fn new() -> Vec<Case> {
 }
 
 fn changes() -> Vec<Case> {
-    const TAGS: &[&str] = &["spec.tags", "cannot be changed from [\"a\"]"];
+    const TAGS: &[&str] = &["spec.tags[0]", "cannot be changed from \"a\""];
     const FLAVOR: &[&str] = &["spec.flavor.id", "cannot be changed from \"1\""];
     const TEMPLATE: &[&str] = &["spec.template.spec.flavor.id", "change-machine-template"];
     const CLASS: &[&str] = &["spec.template.spec.tags", "ClusterClass"];

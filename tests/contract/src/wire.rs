@@ -36,6 +36,8 @@ pub struct Wire {
     /// The user of the session.
     pub user_id: String,
     pub transcript: Transcript,
+    /// Refusals with another status than expected; nothing hangs on them, so that one run shows all.
+    pub differences: Vec<String>,
 }
 
 /// An answer.
@@ -99,6 +101,7 @@ impl Wire {
             project_id: text(&body["token"]["project"], "id"),
             user_id: text(&body["token"]["user"], "id"),
             transcript: Transcript::default(),
+            differences: Vec::new(),
         };
         let mut token = body;
         // The catalog of each cloud is its own.
@@ -123,7 +126,7 @@ impl Wire {
     /// A request that goes into the transcript under `what`, and the body of its answer.
     ///
     /// # Errors
-    /// An answer with another status than `status`.
+    /// An answer with another status than `status`, unless both are refusals.
     pub async fn send(
         &mut self,
         what: &str,
@@ -137,6 +140,13 @@ impl Wire {
         let operation = format!("{method} {service} {}", path_of(path));
         self.transcript
             .push(what, &operation, answer.status, &answer.body);
+        if status >= 400 && answer.status >= 400 {
+            let body = answer.body.clone();
+            if let Err(difference) = answer.is(status) {
+                self.differences.push(format!("{what}: {difference:#}"));
+            }
+            return Ok(body);
+        }
         answer.is(status).with_context(|| what.to_owned())
     }
 

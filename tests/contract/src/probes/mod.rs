@@ -9,7 +9,7 @@ mod quotas;
 mod trunks;
 mod volume;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use cloud::Credentials;
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ struct Place {
 /// Sends all requests. With an administrator quotas are tried too.
 ///
 /// # Errors
-/// The first answer with another status than expected. What was made then stays.
+/// Answers with another status than expected. What was made stays after one that something hangs on.
 pub async fn run(tenant: &Credentials, admin: Option<&Credentials>) -> Result<Transcript> {
     let admin = match admin {
         Some(credentials) => Some(Wire::login(credentials).await?),
@@ -58,6 +58,8 @@ pub async fn run(tenant: &Credentials, admin: Option<&Credentials>) -> Result<Tr
     probes.balancer(&place).await?;
     probes.quotas(&place).await?;
     probes.leave(&place).await?;
+    let differences = probes.wire.differences;
+    ensure!(differences.is_empty(), "{}", differences.join("\n"));
     Ok(probes.wire.transcript)
 }
 
