@@ -48,22 +48,27 @@ pub async fn run(tenant: &Credentials, admin: Option<&Credentials>) -> Result<Tr
         admin,
         name: format!("capstan-probe-{}", std::process::id()),
     };
-    probes.identity().await?;
-    probes.images().await?;
-    let place = probes.place().await?;
-    probes.network(&place).await?;
-    probes.trunks(&place).await?;
-    probes.compute(&place).await?;
-    probes.volumes().await?;
-    probes.balancer(&place).await?;
-    probes.quotas(&place).await?;
-    probes.leave(&place).await?;
-    let differences = probes.wire.differences;
+    let result = probes.all().await;
+    let mut differences = probes.wire.differences;
+    differences.extend(result.err().map(|error| format!("{error:#}")));
     ensure!(differences.is_empty(), "{}", differences.join("\n"));
     Ok(probes.wire.transcript)
 }
 
 impl Probes {
+    async fn all(&mut self) -> Result<()> {
+        self.identity().await?;
+        self.images().await?;
+        let place = self.place().await?;
+        self.network(&place).await?;
+        self.trunks(&place).await?;
+        self.compute(&place).await?;
+        self.volumes().await?;
+        self.balancer(&place).await?;
+        self.quotas(&place).await?;
+        self.leave(&place).await
+    }
+
     async fn images(&mut self) -> Result<()> {
         let wire = &mut self.wire;
         wire.get("images", IMAGE, "/images", 200).await?;

@@ -106,7 +106,11 @@ impl Probes {
         let Some(admin) = &self.admin else {
             return Ok(());
         };
-        let none = json!({ limit.key: { limit.resource: 0 } });
+        let mut none = json!({ limit.key: { limit.resource: 0 } });
+        if limit.service == NETWORK {
+            // Else Neutron takes no limit below what is used.
+            none[limit.key]["force"] = json!(true);
+        }
         let set = admin
             .ask(Method::PUT, limit.service, &limit.path, &none)
             .await?;

@@ -70,7 +70,9 @@ impl World {
         }
         if changes {
             let given = inner(&request.body, key)?.as_object().cloned();
-            for (name, limit) in given.into_iter().flatten() {
+            let given = given.into_iter().flatten();
+            // By `force` Neutron takes a limit below what is used, as this cloud always does.
+            for (name, limit) in given.filter(|(name, _)| name != "force") {
                 let limit = limit.as_i64().unwrap_or(-1);
                 self.quotas.insert((project.to_owned(), name), limit);
             }

@@ -143,7 +143,11 @@ fn bulk_creation_is_all_or_nothing() {
     assert_eq!((made.status, count(&cloud)), (201, before + 2));
     assert_eq!(made.body["ports"][1]["tags"], json!(["a"]));
     let alone = cloud.send(NEUTRON, Method::POST, "/ports", json!({"port": good}));
-    assert_eq!(alone.status, 400, "tags are for bulk creation only");
+    assert_eq!(alone.status, 201);
+    assert_eq!(alone.body["port"]["tags"], json!(["a"]));
+    let network = json!({"network": {"name": "n", "tags": ["a"]}});
+    let refused = cloud.send(NEUTRON, Method::POST, "/networks", network);
+    assert_eq!(refused.status, 400, "only ports are made with tags");
 }
 
 #[test]

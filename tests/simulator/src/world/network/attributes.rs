@@ -148,11 +148,9 @@ pub(crate) fn template(resource: Resource) -> Value {
 pub(crate) fn check_create(
     resource: Resource,
     body: &Value,
-    in_bulk: bool,
     extensions: &[String],
 ) -> Result<(), Refusal> {
     let has = |alias: &str| extensions.iter().any(|found| found == alias);
-    let tags = resource == Resource::Ports && in_bulk && has("tag-ports-during-bulk-creation");
     let named = !matches!(
         resource,
         Resource::FloatingIps | Resource::SecurityGroupRules
@@ -160,7 +158,7 @@ pub(crate) fn check_create(
     let allowed = |field: &str| {
         let common = match field {
             "name" => named,
-            "tags" => tags,
+            "tags" => resource == Resource::Ports,
             "description" | "project_id" | "tenant_id" => true,
             _ => false,
         };

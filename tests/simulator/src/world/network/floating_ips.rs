@@ -15,9 +15,10 @@ impl World {
         mut row: Value,
     ) -> Result<(), Refusal> {
         let network_id = text(&row, "floating_network_id").to_owned();
-        // An unknown network is not an external one: 400, not 404.
-        let network = self.find(caller, Resource::Networks, &network_id);
-        if network.is_none_or(|network| network["router:external"] != true) {
+        let network = self
+            .find(caller, Resource::Networks, &network_id)
+            .ok_or_else(|| missing(Resource::Networks, &network_id))?;
+        if network["router:external"] != true {
             let message = format!(
                 "Bad floatingip request: Network {network_id} is not a valid external network."
             );

@@ -94,13 +94,13 @@ impl World {
     fn create_network_rows(&mut self, caller: &Caller, resource: Resource, body: &Value) -> Answer {
         let Some(bodies) = body[resource.many()].as_array() else {
             let body = inner(body, resource.one())?;
-            let row = self.create_network_row(caller, resource, body, false)?;
+            let row = self.create_network_row(caller, resource, body)?;
             let row = self.network_view_of(resource, &row);
             return Ok(Reply::new(201, json!({resource.one(): row})));
         };
         let mut made = Vec::new();
         for body in bodies {
-            match self.create_network_row(caller, resource, body, true) {
+            match self.create_network_row(caller, resource, body) {
                 Ok(id) => made.push(id),
                 Err(refusal) => {
                     for id in made {
@@ -123,9 +123,8 @@ impl World {
         caller: &Caller,
         resource: Resource,
         body: &Value,
-        in_bulk: bool,
     ) -> Result<String, Refusal> {
-        attributes::check_create(resource, body, in_bulk, &self.extensions)?;
+        attributes::check_create(resource, body, &self.extensions)?;
         let project = match body["project_id"].as_str().or(body["tenant_id"].as_str()) {
             Some(project) if project != caller.project_id && !caller.is_admin => {
                 return Err(Refusal::forbidden(

@@ -18,6 +18,11 @@ impl World {
             .ok_or_else(|| missing(Resource::Networks, &network_id))?;
         let by_default = network["port_security_enabled"] != false;
         check_policy(caller, &row)?;
+        let bulk = |alias: &String| alias == "tag-ports-during-bulk-creation";
+        if !self.extensions.iter().any(bulk) {
+            // Taken without complaint, but not kept.
+            row["tags"] = json!([]);
+        }
         let secured = row["port_security_enabled"].as_bool().unwrap_or(by_default);
         row["port_security_enabled"] = json!(secured);
         self.complete_security(caller, &mut row, secured)?;
