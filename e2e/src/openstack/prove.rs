@@ -191,7 +191,7 @@ impl Proof {
         let ca = fs::read(super::ca(lab))?;
         let clouds = fs::read(super::clouds_yaml(lab))?;
         let admin = Credentials::parse(&clouds, "admin", None, Some(&ca))?;
-        let mut tenant = admin;
+        let mut tenant = admin.clone();
         tenant.project.name = Some(self.name.clone());
         if let Auth::Password { user, .. } = &mut tenant.auth {
             user.name = Some(self.name.clone());
@@ -199,7 +199,10 @@ impl Proof {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        runtime.block_on(contract::run(tenant))
+        runtime.block_on(async {
+            contract::run(tenant.clone()).await?;
+            contract::probes::run(&tenant, Some(&admin)).await.map(drop)
+        })
     }
 }
 
