@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use cloud::Credentials;
+use contract::transcript::{Exchange, Transcript};
 use simulator::{Options, Simulator};
 
 #[tokio::test]
@@ -25,8 +26,16 @@ async fn every_request_is_answered_as_expected() -> Result<()> {
     let yaml = cloud.clouds_yaml();
     let [tenant, admin] =
         ["tenant", "admin"].map(|name| Credentials::parse(yaml.as_bytes(), name, None, None));
-    contract::probes::run(&tenant?, Some(&admin?)).await?;
+    let ours = contract::probes::run(&tenant?, Some(&admin?)).await?;
     let left = cloud.audit();
     assert!(left.is_empty(), "{left}");
+    // What `contract --record` wrote at the OpenStack of the lab.
+    let real = Transcript::read(include_str!("../openstack.jsonl"))?;
+    // Neutron shows it of any network in the answer to its creation, later only of external ones.
+    let known = |exchange: &Exchange, field: &str| {
+        exchange.operation == "POST network /networks" && field == "network.is_default"
+    };
+    let differences = ours.differences(&real, known);
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
     Ok(())
 }

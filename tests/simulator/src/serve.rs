@@ -214,11 +214,16 @@ fn sent(inner: &Inner, reply: Reply) -> (Response<Body>, Option<u16>) {
     for (name, value) in &reply.headers {
         response = response.header(name, value);
     }
-    let body = if reply.body.is_null() {
-        Body::empty()
-    } else {
-        response = response.header("Content-Type", "application/json");
-        Body::from(reply.body.to_string())
+    let body = match reply.body {
+        Value::Null => Body::empty(),
+        Value::String(text) => {
+            response = response.header("Content-Type", "text/plain");
+            Body::from(text)
+        }
+        body => {
+            response = response.header("Content-Type", "application/json");
+            Body::from(body.to_string())
+        }
     };
     let response = response
         .body(body)

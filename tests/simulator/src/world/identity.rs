@@ -34,6 +34,11 @@ impl Caller {
     pub(crate) fn owns(&self, row: &Value) -> bool {
         self.is_admin || text(row, "project_id") == self.project_id
     }
+
+    /// The name of the only role.
+    fn role(&self) -> &'static str {
+        if self.is_admin { "admin" } else { "member" }
+    }
 }
 
 #[derive(Debug)]
@@ -209,10 +214,13 @@ impl World {
             let row = rows.iter().find(|row| text(row, "id") == wanted);
             json!({"id": wanted, "name": row.map(|row| text(row, "name")), "domain": domain})
         };
-        let role = if caller.is_admin { "admin" } else { "member" };
+        let mut user = named(&self.identity.users, &caller.user_id);
+        user["password_expires_at"] = Value::Null;
+        let role = caller.role();
         json!({"token": {
             "methods": ["password"],
-            "user": named(&self.identity.users, &caller.user_id),
+            "user": user,
+            "is_domain": false,
             "project": named(&self.identity.projects, &caller.project_id),
             "roles": [{"id": role, "name": role}],
             "issued_at": time(self.now),
@@ -279,7 +287,15 @@ impl World {
                 let made = json!({"id": id, "name": given["name"], "secret": secret,
                     "user_id": user, "project_id": caller.project_id});
                 self.identity.credentials.push(made.clone());
-                Ok(Reply::new(201, json!({"application_credential": made})))
+                let mut shown = made;
+                for field in ["description", "expires_at", "system", "unrestricted"] {
+                    shown[field] = given[field].clone();
+                }
+                let role = caller.role();
+                shown["roles"] = json!([{"id": role, "name": role, "description": null,
+                    "domain_id": null, "options": {}}]);
+                shown["links"] = json!({});
+                Ok(Reply::new(201, json!({"application_credential": shown})))
             }
             (&Method::DELETE, [id]) => {
                 let known = &self.identity.credentials;

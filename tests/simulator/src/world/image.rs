@@ -44,15 +44,19 @@ impl World {
         rows.reverse();
         let mut paging = self.paging(request, "v2", PAGE, LARGEST_PAGE);
         paging.bare_next = true;
-        page(request, "images", rows, &paging)
+        let mut reply = page(request, "images", rows, &paging)?;
+        reply.body["first"] = json!("/v2/images");
+        reply.body["schema"] = json!("/v2/schemas/images");
+        Ok(reply)
     }
 
     /// Adds an active image, for everybody; its id.
     pub fn add_image(&mut self, name: &str, tags: &[&str]) -> String {
         let id = self.new_id();
         let row = json!({"id": id, "name": name, "status": "active", "tags": tags, "visibility": "public",
-            "size": 1_048_576, "min_disk": 1, "min_ram": 0, "os_type": "linux", "os_distro": "ubuntu",
-            "disk_format": "raw", "container_format": "bare", "protected": false, "owner": "",
+            "size": 1_048_576, "min_disk": 1, "min_ram": 0, "hw_disk_bus": "scsi", "os_distro": "ubuntu",
+            "virtual_size": 1_048_576, "os_hidden": false, "stores": "file", "checksum": "0", "os_hash_algo": "sha512",
+            "os_hash_value": "0", "disk_format": "raw", "container_format": "bare", "protected": false, "owner": "",
             "created_at": self.stamp(), "updated_at": self.stamp(), "self": format!("/v2/images/{id}"),
             "file": format!("/v2/images/{id}/file"), "schema": "/v2/schemas/image"});
         self.table_mut(Resource::Images).insert(row);

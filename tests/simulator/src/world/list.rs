@@ -93,6 +93,8 @@ pub(crate) struct Paging {
     pub path: String,
     /// Glance has one field `next`, the others a list of links.
     pub bare_next: bool,
+    /// Octavia has its list of links even where it is empty.
+    pub always_links: bool,
 }
 
 /// One page of `rows` under `key`.
@@ -126,6 +128,7 @@ pub(crate) fn page(
     match next {
         Some(href) if paging.bare_next => body["next"] = json!(href),
         Some(href) => body[format!("{key}_links")] = json!([{"rel": "next", "href": href}]),
+        None if paging.always_links => body[format!("{key}_links")] = json!([]),
         None => {}
     }
     Ok(Reply::new(200, body))
@@ -139,6 +142,13 @@ fn link(request: &Request, paging: &Paging, limit: usize, marker: &str) -> Strin
         .map(|(key, value)| format!("{key}={value}&"));
     let kept: String = kept.collect();
     format!("{}?{kept}limit={limit}&marker={marker}", paging.path)
+}
+
+/// Leaves a field out of what is shown.
+pub(crate) fn remove(view: &mut Value, field: &str) {
+    if let Some(fields) = view.as_object_mut() {
+        fields.remove(field);
+    }
 }
 
 /// A row without our own fields, and only with those that `fields` of the query names.

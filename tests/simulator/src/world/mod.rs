@@ -237,6 +237,7 @@ impl World {
             most,
             path: format!("{}/{service}/{version}{}", self.url, request.path_text()),
             bare_next: false,
+            always_links: request.service == Service::LoadBalancer,
         }
     }
 

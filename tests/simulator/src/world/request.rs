@@ -141,7 +141,7 @@ pub struct Reply {
     pub status: u16,
     /// Headers besides content type, length and date.
     pub headers: Vec<(String, String)>,
-    /// Null when the answer has no body.
+    /// Null when the answer has no body; text is sent as it is.
     pub body: Value,
 }
 
@@ -247,7 +247,10 @@ impl Refusal {
                 json!({"faultcode": "Client", "faultstring": message, "debuginfo": null})
             }
             Service::Image => {
-                json!({"code": format!("{status} {}", title(status)), "title": title(status), "message": message})
+                json!(format!("{status} {}\n\n{message}\n\n   ", title(status)))
+            }
+            Service::Volume if status == 413 => {
+                json!({"overLimit": {"code": status, "message": message, "retryAfter": "0"}})
             }
             _ => json!({fault(status): {"code": status, "message": message}}),
         };

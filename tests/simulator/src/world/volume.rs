@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::list::{page, shown};
+use super::list::{page, remove, shown};
 use super::request::{Refusal, Request};
 use super::schedule::Event;
 use super::table::text;
@@ -21,7 +21,7 @@ impl World {
             (&Method::POST, ["volumes"]) => self.create_volume(caller, &request.body),
             (&Method::GET, ["volumes", id]) => {
                 let row = self.volume_row(caller, id)?;
-                Reply::ok(json!({"volume": shown(row, None)}))
+                Reply::ok(json!({"volume": view(row)}))
             }
             (&Method::DELETE, ["volumes", id]) => self.delete_volume(caller, id),
             (&Method::GET, ["types"]) => {
@@ -45,7 +45,7 @@ impl World {
             caller.is_admin && request.query("all_tenants").is_some_and(|all| all != "0");
         let rows = self.rows(caller, Resource::Volumes, &filters);
         let own = rows.filter(|row| everywhere || text(row, "project_id") == caller.project_id);
-        let mut rows: Vec<Value> = own.map(|row| shown(row, None)).collect();
+        let mut rows: Vec<Value> = own.map(view).collect();
         rows.reverse();
         let version = format!("v3/{}", caller.project_id);
         let paging = self.paging(request, &version, PAGE, PAGE);
@@ -77,7 +77,11 @@ impl World {
         }
         self.check_volume_quota(caller, size)?;
         let id = self.insert_volume(&caller.project_id, size, given);
-        let row = self.row(Resource::Volumes, &id).map(|row| shown(row, None));
+        let mut row = self
+            .row(Resource::Volumes, &id)
+            .map(view)
+            .unwrap_or_default();
+        remove(&mut row, "os-vol-tenant-attr:tenant_id");
         self.after(self.delays.volume_create, Event::VolumeReady(id));
         Ok(Reply::new(202, json!({"volume": row})))
     }
@@ -96,6 +100,7 @@ impl World {
             "metadata": given.get("metadata").unwrap_or(&json!({})), "bootable": if text(given, "imageRef").is_empty() { "false" } else { "true" },
             "encrypted": false, "created_at": stamp, "updated_at": stamp, "project_id": project, "links": [],
             "os-vol-tenant-attr:tenant_id": project, "snapshot_id": null, "source_volid": null, "user_id": "",
+            "consistencygroup_id": null, "replication_status": null,
         });
         self.table_mut(Resource::Volumes).insert(row);
         id
@@ -185,4 +190,11 @@ impl World {
             self.end_volume(volume);
         }
     }
+}
+
+fn view(row: &Value) -> Value {
+    let mut view = shown(row, None);
+    // Only newer microversions have it.
+    remove(&mut view, "project_id");
+    view
 }

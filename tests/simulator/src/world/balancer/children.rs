@@ -42,6 +42,9 @@ impl World {
             "loadbalancers": [{"id": balancer_id}], "l7policies": [], "insert_headers": {}, "default_tls_container_ref": null,
             "sni_container_refs": [], "timeout_client_data": 50000, "timeout_member_connect": 5000,
             "timeout_member_data": 50000, "timeout_tcp_inspect": 0,
+            "client_authentication": "NONE", "client_ca_tls_container_ref": null, "client_crl_container_ref": null,
+            "tls_ciphers": null, "tls_versions": null, "alpn_protocols": null, "hsts_max_age": null,
+            "hsts_include_subdomains": false, "hsts_preload": false,
         });
         let id = self.insert_child(caller, Resource::Listeners, given, row, &balancer_id);
         self.relate(Resource::LoadBalancers, &balancer_id, "listeners", &id);
@@ -77,9 +80,10 @@ impl World {
             .map(|id| json!({"id": id}))
             .collect();
         let row = json!({
-            "protocol": given["protocol"], "lb_algorithm": given["lb_algorithm"], "healthmonitor_id": null, "members": [],
+            "protocol": given["protocol"], "lb_algorithm": given["lb_algorithm"], "members": [],
             "loadbalancers": [{"id": balancer_id}], "listeners": listeners, "session_persistence": null,
-            "tls_enabled": false,
+            "tls_enabled": false, "tls_container_ref": null, "ca_tls_container_ref": null, "crl_container_ref": null,
+            "tls_ciphers": null, "tls_versions": null, "alpn_protocols": null,
         });
         let id = self.insert_child(caller, Resource::Pools, given, row, &balancer_id);
         if let Some(listener) = self.row_mut(Resource::Listeners, &listener_id) {
@@ -180,10 +184,6 @@ impl World {
             ("id", json!(id)),
             ("name", json!(given["name"].as_str().unwrap_or_default())),
             (
-                "description",
-                json!(given["description"].as_str().unwrap_or_default()),
-            ),
-            (
                 "tags",
                 json!(given["tags"].as_array().cloned().unwrap_or_default()),
             ),
@@ -196,6 +196,9 @@ impl World {
             ("_balancer", json!(balancer)),
         ] {
             row[field] = value;
+        }
+        if matches!(of, Resource::Listeners | Resource::Pools) {
+            row["description"] = json!(given["description"].as_str().unwrap_or_default());
         }
         self.table_mut(of).insert(row.clone());
         self.pend(&row, of, "PENDING_CREATE");

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::immutable;
+use crate::world::list::remove;
 use crate::world::request::{Refusal, Reply};
 use crate::world::schedule::Event;
 use crate::world::table::{id, list, text};
@@ -123,7 +124,7 @@ impl World {
             Resource::Members => self.unrelate(Resource::Pools, text(row, "_pool"), "members", &id),
             _ => {
                 if let Some(pool) = self.row_mut(Resource::Pools, text(row, "_pool")) {
-                    pool["healthmonitor_id"] = Value::Null;
+                    remove(pool, "healthmonitor_id");
                 }
             }
         }

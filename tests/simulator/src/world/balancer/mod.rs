@@ -26,7 +26,9 @@ impl World {
         };
         match (&request.method, rest) {
             (&Method::GET, ["providers"]) => Reply::ok(self.providers()),
-            (&Method::GET, ["flavors"]) => Reply::ok(json!({"flavors": self.balancer_flavors})),
+            (&Method::GET, ["flavors"]) => {
+                Reply::ok(json!({"flavors": self.balancer_flavors, "flavors_links": []}))
+            }
             (_, ["quotas", project]) => {
                 let project = (*project).to_owned();
                 self.quotas(caller, request, &project, "quota")
@@ -158,7 +160,14 @@ impl World {
     }
 
     fn members(&mut self, caller: &Caller, pool: &str, rest: &[&str], request: &Request) -> Answer {
-        let parent = self.balancer_row(caller, Resource::Pools, pool)?.clone();
+        let parent = match self.balancer_row(caller, Resource::Pools, pool) {
+            Ok(parent) => parent.clone(),
+            // Found out before the request has its handler, so it is worded otherwise.
+            Err(refusal) => {
+                let body = json!({"code": refusal.status, "title": "Bad Request", "description": refusal.message});
+                return Ok(Reply::new(refusal.status, body));
+            }
+        };
         let member = |world: &Self, id: &str| {
             let row = world
                 .find(caller, Resource::Members, id)

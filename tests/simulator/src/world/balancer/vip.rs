@@ -38,7 +38,7 @@ impl World {
             "provisioning_status": "PENDING_CREATE", "operating_status": "OFFLINE", "provider": provider,
             "flavor_id": given["flavor_id"], "availability_zone": given["availability_zone"],
             "vip_address": port["fixed_ips"][0]["ip_address"], "vip_subnet_id": port["fixed_ips"][0]["subnet_id"],
-            "vip_network_id": network_id, "vip_port_id": port_id, "vip_qos_policy_id": null, "vip_vnic_type": "normal",
+            "vip_network_id": network_id, "vip_port_id": port_id, "vip_qos_policy_id": null, "vip_vnic_type": "normal", "vip_sg_ids": [],
             "additional_vips": additional, "listeners": [], "pools": [], "tags": given["tags"].as_array().cloned().unwrap_or_default(),
             "created_at": stamp, "updated_at": null, "_balancer": id, "_made_port": given["vip_port_id"].is_null(),
         });

@@ -58,7 +58,7 @@ impl World {
             "id": id, "name": given["name"], "status": "BUILD", "tenant_id": caller.project_id,
             "project_id": caller.project_id, "user_id": caller.user_id,
             "metadata": given.get("metadata").unwrap_or(&empty), "tags": given.get("tags").unwrap_or(&json!([])),
-            "hostId": "", "image": given.get("imageRef").filter(|image| !image.is_null()).map_or(json!(""), |image| json!({"id": image})),
+            "hostId": "", "image": given.get("imageRef").filter(|image| !image.is_null()).map_or(json!(""), |image| json!({"id": image, "links": []})),
             "flavor": {"original_name": flavor["name"], "vcpus": flavor["vcpus"], "ram": flavor["ram"],
                 "disk": flavor["disk"], "ephemeral": flavor["OS-FLV-EXT-DATA:ephemeral"], "swap": 0, "extra_specs": {}},
             "created": stamp, "updated": stamp, "addresses": {}, "accessIPv4": "", "accessIPv6": "", "links": [],

@@ -55,11 +55,13 @@ impl World {
                 self.detach_port(port);
                 Reply::empty(202)
             }
-            (&Method::GET, ["flavors"] | ["flavors", "detail"]) => self.list_flavors(request),
+            (&Method::GET, ["flavors"] | ["flavors", "detail"]) => {
+                self.list_flavors(request, version)
+            }
             (&Method::GET, ["flavors", id]) => {
                 let missing = || Refusal::not_found(format!("Flavor {id} could not be found."));
                 let row = self.row(Resource::Flavors, id).ok_or_else(missing)?;
-                Reply::ok(json!({"flavor": shown(row, None)}))
+                Reply::ok(json!({"flavor": show::flavor(row, version)}))
             }
             (&Method::GET, ["os-availability-zone"]) => Reply::ok(self.zones()),
             (&Method::GET, ["os-keypairs"]) => {
@@ -73,15 +75,17 @@ impl World {
                 let project = (*project).to_owned();
                 self.quotas(caller, request, &project, "quota_set")
             }
-            (_, ["os-server-groups", rest @ ..]) => self.server_groups(caller, request, rest),
+            (_, ["os-server-groups", rest @ ..]) => {
+                self.server_groups(caller, request, rest, version)
+            }
             _ => Err(Refusal::no_route(request)),
         }
     }
 
-    fn list_flavors(&self, request: &Request) -> Answer {
+    fn list_flavors(&self, request: &Request, version: Microversion) -> Answer {
         let flavors = self.table(Resource::Flavors).iter();
         let public = flavors.filter(|row| row["os-flavor-access:is_public"] != false);
-        let rows = public.map(|row| shown(row, None)).collect();
+        let rows = public.map(|row| show::flavor(row, version)).collect();
         let paging = self.paging(request, "v2.1", PAGE, PAGE);
         page(request, "flavors", rows, &paging)
     }
@@ -94,14 +98,20 @@ impl World {
         json!({"availabilityZoneInfo": zones})
     }
 
-    fn server_groups(&mut self, caller: &Caller, request: &Request, rest: &[&str]) -> Answer {
+    fn server_groups(
+        &mut self,
+        caller: &Caller,
+        request: &Request,
+        rest: &[&str],
+        version: Microversion,
+    ) -> Answer {
         let missing =
             |id: &str| Refusal::not_found(format!("Instance group {id} could not be found."));
         match (&request.method, rest) {
             (&Method::GET, []) => {
                 let filters = Filters::read(request, Some(&[]))?;
                 let rows = self.rows(caller, Resource::ServerGroups, &filters);
-                let rows: Vec<Value> = rows.map(|row| shown(row, None)).collect();
+                let rows: Vec<Value> = rows.map(|row| show::server_group(row, version)).collect();
                 Reply::ok(json!({"server_groups": rows}))
             }
             (&Method::POST, []) => {
@@ -113,13 +123,13 @@ impl World {
                     "policies": [policy], "members": [], "metadata": {}, "rules": given["rules"],
                     "project_id": caller.project_id, "user_id": caller.user_id});
                 self.table_mut(Resource::ServerGroups).insert(row.clone());
-                Reply::ok(json!({"server_group": row}))
+                Reply::ok(json!({"server_group": show::server_group(&row, version)}))
             }
             (&Method::GET, [id]) => {
                 let row = self
                     .find(caller, Resource::ServerGroups, id)
                     .ok_or_else(|| missing(id))?;
-                Reply::ok(json!({"server_group": shown(row, None)}))
+                Reply::ok(json!({"server_group": show::server_group(row, version)}))
             }
             (&Method::DELETE, [id]) => {
                 self.find(caller, Resource::ServerGroups, id)

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Microversion, PAGE, brief};
-use crate::world::list::{page, shown};
+use crate::world::list::{page, remove, shown};
 use crate::world::request::{Refusal, Request};
 use crate::world::table::{list, text};
 use crate::world::{Answer, Caller, Filters, Resource, World};
@@ -52,11 +52,22 @@ impl World {
 
     pub(super) fn server_view(&self, row: &Value, version: Microversion, caller: &Caller) -> Value {
         let mut view = shown(row, None);
-        if version < (2, 26) {
-            remove(&mut view, "tags");
+        for (field, since) in [
+            ("locked", (2, 9)),
+            ("description", (2, 19)),
+            ("tags", (2, 26)),
+            ("server_groups", (2, 71)),
+        ] {
+            if version < since {
+                remove(&mut view, field);
+            }
         }
-        if version < (2, 71) {
-            remove(&mut view, "server_groups");
+        let status = text(row, "status");
+        if !matches!(status, "BUILD" | "ACTIVE") {
+            remove(&mut view, "progress");
+        }
+        if matches!(status, "BUILD" | "DELETED") {
+            remove(&mut view, "security_groups");
         }
         remove(&mut view, "project_id");
         if version < (2, 47) {
@@ -128,8 +139,31 @@ fn read_time(text: &str) -> Result<String, Refusal> {
     Ok(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
-fn remove(view: &mut Value, field: &str) {
-    if let Some(fields) = view.as_object_mut() {
-        fields.remove(field);
+/// A flavor.
+pub(super) fn flavor(row: &Value, version: Microversion) -> Value {
+    let mut view = shown(row, None);
+    if version < (2, 55) {
+        remove(&mut view, "description");
     }
+    if version < (2, 61) {
+        remove(&mut view, "extra_specs");
+    }
+    if version < (2, 75) && view["swap"] == 0 {
+        view["swap"] = json!("");
+    }
+    view
+}
+
+/// A server group.
+pub(super) fn server_group(row: &Value, version: Microversion) -> Value {
+    let mut view = shown(row, None);
+    let others = if version < (2, 64) {
+        ["policy", "rules"]
+    } else {
+        ["policies", "metadata"]
+    };
+    for field in others {
+        remove(&mut view, field);
+    }
+    view
 }

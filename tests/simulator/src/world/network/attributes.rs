@@ -108,7 +108,7 @@ pub(crate) fn template(resource: Resource) -> Value {
             "name": "", "admin_state_up": true, "status": "ACTIVE", "shared": false, "router:external": false,
             "mtu": 1442, "port_security_enabled": true, "subnets": [], "availability_zone_hints": [],
             "availability_zones": [], "ipv4_address_scope": null, "ipv6_address_scope": null, "dns_domain": "",
-            "qos_policy_id": null, "l2_adjacency": true,
+            "qos_policy_id": null,
         }),
         Resource::Subnets => json!({
             "name": "", "enable_dhcp": true, "dns_nameservers": [], "host_routes": [], "service_types": [],
@@ -121,7 +121,7 @@ pub(crate) fn template(resource: Resource) -> Value {
         Resource::Ports => json!({
             "name": "", "admin_state_up": true, "status": "DOWN", "device_id": "", "device_owner": "",
             "allowed_address_pairs": [], "binding:vnic_type": "normal", "extra_dhcp_opts": [],
-            "qos_policy_id": null, "qos_network_policy_id": null, "ip_allocation": "immediate", "resource_request": null,
+            "qos_policy_id": null, "qos_network_policy_id": null,
             "dns_name": "", "dns_domain": "", "dns_assignment": [],
         }),
         Resource::SecurityGroups => json!({"name": "", "stateful": true, "shared": false}),
@@ -132,7 +132,7 @@ pub(crate) fn template(resource: Resource) -> Value {
         }),
         Resource::FloatingIps => json!({
             "port_id": null, "fixed_ip_address": null, "router_id": null, "status": "DOWN", "dns_name": "",
-            "dns_domain": "", "port_details": null, "port_forwardings": [], "qos_policy_id": null,
+            "dns_domain": "", "port_details": null, "qos_policy_id": null,
         }),
         _ => json!({"name": "", "admin_state_up": true, "status": "DOWN", "sub_ports": []}),
     };

@@ -263,7 +263,7 @@ impl World {
         if resource == Resource::SecurityGroups {
             let rules = self.table(Resource::SecurityGroupRules);
             let own = rules.with("security_group_id", text(row, "id"));
-            view["security_group_rules"] = own.map(|rule| shown(rule, None)).collect();
+            view["security_group_rules"] = own.map(security_groups::rule_in_group).collect();
         }
         view
     }

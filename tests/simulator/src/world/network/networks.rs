@@ -8,7 +8,7 @@ use crate::world::table::{text, texts};
 use crate::world::{Caller, Resource, World};
 
 impl World {
-    pub(super) fn make_network(&mut self, caller: &Caller, row: Value) -> Result<(), Refusal> {
+    pub(super) fn make_network(&mut self, caller: &Caller, mut row: Value) -> Result<(), Refusal> {
         let only_admin = ["router:external", "shared"];
         if !caller.is_admin && only_admin.iter().any(|field| row[*field] == true) {
             return Err(Refusal::new(
@@ -16,6 +16,9 @@ impl World {
                 "PolicyNotAuthorized",
                 "(rule:create_network) is disallowed by policy",
             ));
+        }
+        if row["router:external"] == true && row["is_default"].is_null() {
+            row["is_default"] = json!(false);
         }
         self.table_mut(Resource::Networks).insert(row);
         Ok(())

@@ -123,7 +123,9 @@ impl World {
         self.owned_network_row(caller, Resource::Routers, id)?;
         match (&request.method, action) {
             (&Method::PUT, "add_router_interface") => self.add_interface(caller, id, &request.body),
-            (&Method::PUT, "remove_router_interface") => self.remove_interface(id, &request.body),
+            (&Method::PUT, "remove_router_interface") => {
+                self.remove_interface(caller, id, &request.body)
+            }
             _ => Err(Refusal::no_route(request)),
         }
     }
@@ -153,7 +155,7 @@ impl World {
             .map(|row| row["network_id"].clone());
         Reply::ok(
             json!({"id": router, "port_id": port, "subnet_id": subnet_id, "subnet_ids": [subnet_id],
-            "network_id": network_id, "tenant_id": caller.project_id, "project_id": caller.project_id}),
+            "network_id": network_id, "project_id": caller.project_id}),
         )
     }
 
@@ -194,7 +196,7 @@ impl World {
         )
     }
 
-    fn remove_interface(&mut self, router: &str, body: &Value) -> Answer {
+    fn remove_interface(&mut self, caller: &Caller, router: &str, body: &Value) -> Answer {
         let (subnet_id, port_id) = (text(body, "subnet_id"), text(body, "port_id"));
         let fits = |port: &&String| {
             let row = self.row(Resource::Ports, port);
@@ -231,7 +233,7 @@ impl World {
         self.forget_port(&port);
         Reply::ok(
             json!({"id": router, "port_id": port, "subnet_id": subnet_id, "subnet_ids": [subnet_id],
-            "network_id": network}),
+            "network_id": network, "project_id": caller.project_id}),
         )
     }
 

@@ -91,6 +91,8 @@ impl World {
         row["project_id"] = json!(project);
         row["tenant_id"] = json!(project);
         row["revision_number"] = json!(0);
+        row["created_at"] = json!(self.stamp());
+        row["updated_at"] = row["created_at"].clone();
         self.table_mut(Resource::SecurityGroupRules).insert(row);
     }
 
@@ -186,11 +188,19 @@ impl World {
                 found
                     .entry(text(rule, "security_group_id"))
                     .or_default()
-                    .push(shown(rule, None));
+                    .push(rule_in_group(rule));
             }
         }
         found
     }
+}
+
+/// A rule as its group shows it.
+pub(super) fn rule_in_group(rule: &Value) -> Value {
+    let mut view = shown(rule, None);
+    view["tags"] = json!([]);
+    view["standard_attr_id"] = json!(0);
+    view
 }
 
 fn check_rule(row: &Value) -> Result<(), Refusal> {

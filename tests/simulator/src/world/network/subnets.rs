@@ -19,6 +19,7 @@ impl World {
         if !caller.owns(network) {
             return Err(missing(Resource::Networks, &network_id));
         }
+        row["router:external"] = network["router:external"].clone();
         let cidr = read_cidr(&row)?;
         for other in self.subnets_of(&network_id) {
             let overlaps = text(other, "cidr")
