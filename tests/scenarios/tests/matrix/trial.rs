@@ -104,9 +104,11 @@ pub async fn run(what: &str, trials: Vec<Trial>, wanted: &Pictures) {
         "{} of {total} failed, see above",
         failed.len()
     );
+    // Whether a read is needed depends on which answer came first; a change is made in every life.
+    let changes = missed.iter().filter(|name| !name.contains(" GET "));
     assert!(
-        missed.len() * 20 <= total,
-        "too many points are never reached"
+        changes.count() * 20 <= total,
+        "too many changes are never made"
     );
 }
 
