@@ -29,8 +29,14 @@ pub fn openstack() -> Vec<CustomResourceDefinition> {
             v1beta2::OpenStackMachineTemplate::crd(),
         ),
         v1alpha1::OpenStackServer::crd(),
-        v1alpha1::OpenStackFloatingIPPool::crd(),
-        v1alpha1::OpenStackClusterIdentity::crd(),
+        moved(
+            v1alpha1::OpenStackFloatingIPPool::crd(),
+            capi::names::MOVE_LABEL,
+        ),
+        moved(
+            v1alpha1::OpenStackClusterIdentity::crd(),
+            capi::names::MOVE_HIERARCHY_LABEL,
+        ),
     ];
     definitions.map(|d| labelled(finished(d))).into()
 }
@@ -65,6 +71,13 @@ fn labelled(mut definition: CustomResourceDefinition) -> CustomResourceDefinitio
     for (key, value) in contracts.into_iter().chain([provider]) {
         labels.insert(key.into(), value.into());
     }
+    definition
+}
+
+/// A kind that clusters refer to and do not own: `clusterctl move` would leave it behind.
+fn moved(mut definition: CustomResourceDefinition, label: &str) -> CustomResourceDefinition {
+    let labels = definition.metadata.labels.get_or_insert_default();
+    labels.insert(label.into(), String::new());
     definition
 }
 

@@ -15,11 +15,13 @@
 //! | [`conversion`] | the conversion webhook |
 //! | [`identity`] | from an `identityRef` to a session with the cloud, and who hears when it changes |
 //! | `wake` | from a change in the cloud to the object that waits for it |
+//! | `problems` | what stands in the way of objects, and when to look whether it still does |
 //! | `world` | the cloud's resources as plans see them |
 //! | `error` | what a reconcile can end in, and when to try again |
 //! | `side_by_side` | the actions of a plan, done at once |
 //! | `condition`, `pause`, `told` | what objects and events say of what was not planned, of a pause, of an action |
 //! | `server_object`, `ipam` | the objects that controllers make in the management cluster |
+//! | `lookup` | objects as last seen, or else asked for |
 //! | `arrival` | when an object came to this management cluster |
 //! | `catalog` | images and flavors |
 
@@ -33,9 +35,11 @@ mod error;
 mod floating_ip_pool;
 pub mod identity;
 mod ipam;
+mod lookup;
 mod machine;
 mod machine_template;
 mod pause;
+mod problems;
 mod server;
 mod server_object;
 mod side_by_side;

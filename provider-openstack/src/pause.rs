@@ -24,6 +24,17 @@ impl Pauses {
         members(&key, objects, |_| true)
     }
 
+    /// The objects in the namespace of `cluster`, if it was paused or unpaused since it was last
+    /// seen.
+    pub fn neighbours<K: Object>(&self, cluster: &capi::Cluster, objects: &Cached<K>) -> Vec<Key> {
+        let key = Key::of(cluster);
+        if !self.changed(&key, cluster.spec.paused) {
+            return Vec::new();
+        }
+        let is_beside = |object: &K| object.meta().namespace.as_ref() == Some(&key.namespace);
+        objects.list(is_beside).iter().map(Key::of).collect()
+    }
+
     fn changed(&self, key: &Key, paused: bool) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if paused {

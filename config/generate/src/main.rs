@@ -1,20 +1,10 @@
-//! Writes the folders of `config/` next to this crate: everything that is applied to a
-//! management cluster. The types in `crds` and the tables here are the source.
-
-mod clusterctl;
-mod crd;
-mod deploy;
-mod hooks;
-mod names;
-mod rbac;
-mod tree;
-mod webhook;
-mod yaml;
+//! Writes the folders of `config/` next to this crate, or the components of a release.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use generate::tree;
 
 /// Writes config/ from the types in crds.
 #[derive(Parser)]
@@ -41,10 +31,10 @@ fn default_folder() -> PathBuf {
 fn main() -> Result<()> {
     let args = Args::parse();
     if let Some(file) = &args.components {
-        let text = yaml::file(clusterctl::components()?)?;
+        let text = generate::components()?;
         return std::fs::write(file, text).with_context(|| file.display().to_string());
     }
-    let wanted = files()?;
+    let wanted = generate::files()?;
     if !args.check {
         return tree::write(&args.folder, &wanted);
     }
@@ -58,45 +48,13 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Everything that is generated.
-fn files() -> Result<tree::Files> {
-    let mut files = tree::Files::new();
-    for documents in [
-        crd::documents()?,
-        rbac::documents(),
-        webhook::documents(),
-        hooks::documents(),
-        deploy::documents(),
-        clusterctl::documents(),
-    ] {
-        for (path, documents) in documents {
-            files.insert(path.into(), yaml::file(documents)?);
-        }
-    }
-    Ok(files)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_file_is_yaml() {
-        for (path, text) in files().unwrap() {
-            let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(&text)
-                .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-            assert!(!documents.is_empty(), "{} is empty", path.display());
-            assert!(
-                documents.iter().all(|d| d["apiVersion"].is_string()),
-                "{}",
-                path.display()
-            );
-        }
-    }
-
-    #[test]
     fn nothing_drifted() {
-        let drift = tree::drift(&default_folder(), &files().unwrap()).unwrap();
+        let drift = tree::drift(&default_folder(), &generate::files().unwrap()).unwrap();
         assert!(drift.is_empty(), "run `cargo generate`: {drift:?}");
     }
 }

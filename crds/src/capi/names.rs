@@ -20,9 +20,17 @@ pub const PROVIDER_LABEL: &str = "cluster.x-k8s.io/provider";
 /// Label: the object was made from a ClusterClass.
 pub const TOPOLOGY_OWNED_LABEL: &str = "topology.cluster.x-k8s.io/owned";
 
+/// Label of a definition: `clusterctl move` takes along all objects of the kind, which no Cluster owns.
+pub const MOVE_LABEL: &str = "clusterctl.cluster.x-k8s.io/move";
+/// Label of a definition: as [`MOVE_LABEL`], and what they own.
+pub const MOVE_HIERARCHY_LABEL: &str = "clusterctl.cluster.x-k8s.io/move-hierarchy";
+
 /// Annotation: no controller handles the object while it is there.
 pub const PAUSED_ANNOTATION: &str = "cluster.x-k8s.io/paused";
 /// Annotation: something else provides the infrastructure.
 pub const MANAGED_BY_ANNOTATION: &str = "cluster.x-k8s.io/managed-by";
+/// Annotation: `clusterctl move` has made the object anew in another management cluster, whose
+/// controllers handle it now; here it only goes.
+pub const DELETE_FOR_MOVE_ANNOTATION: &str = "clusterctl.cluster.x-k8s.io/delete-for-move";
 /// Annotation: Cluster API only tries out what an apply would do.
 pub const TOPOLOGY_DRY_RUN_ANNOTATION: &str = "topology.cluster.x-k8s.io/dry-run";

@@ -37,9 +37,18 @@ pub fn is_control_plane(meta: &ObjectMeta) -> bool {
     label(meta, names::CONTROL_PLANE_LABEL).is_some()
 }
 
-/// Nothing of the object is to be changed: by its annotation, or by its Cluster.
+/// Nothing of the object is to be changed: by its annotation, by its Cluster, or because it has
+/// moved away.
 pub fn is_paused(cluster: Option<&Cluster>, meta: &ObjectMeta) -> bool {
-    annotation(meta, names::PAUSED_ANNOTATION).is_some() || cluster.is_some_and(|c| c.spec.paused)
+    annotation(meta, names::PAUSED_ANNOTATION).is_some()
+        || has_moved_away(meta)
+        || cluster.is_some_and(|c| c.spec.paused)
+}
+
+/// Controllers of another management cluster handle the object now. That it is deleted here ends
+/// nothing in the cloud.
+pub fn has_moved_away(meta: &ObjectMeta) -> bool {
+    annotation(meta, names::DELETE_FOR_MOVE_ANNOTATION).is_some()
 }
 
 /// Something else provides the infrastructure.
@@ -102,6 +111,16 @@ mod tests {
         assert!(!is_paused(Some(&cluster), &ObjectMeta::default()));
         cluster.spec.paused = true;
         assert!(is_paused(Some(&cluster), &ObjectMeta::default()));
+    }
+
+    #[test]
+    fn what_has_moved_away_is_paused() {
+        let moved = [(names::DELETE_FOR_MOVE_ANNOTATION.into(), String::new())];
+        let meta = ObjectMeta {
+            annotations: Some(moved.into()),
+            ..ObjectMeta::default()
+        };
+        assert!(has_moved_away(&meta) && is_paused(None, &meta));
     }
 
     #[test]

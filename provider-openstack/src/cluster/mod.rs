@@ -27,6 +27,7 @@ use runtime::backoff::jittered;
 use runtime::controller::Cached;
 use runtime::{Key, Kit, Loop, Requeue, finalizer};
 
+use crate::problems::Problems;
 use crate::wake::{Waiter, Wakes};
 use crate::{Context, Error, identity};
 
@@ -38,7 +39,7 @@ use execute::Feature;
 const RESYNC: Duration = Duration::from_secs(600);
 /// A cluster that waits is looked at again after this, in case nothing wakes it.
 const FALLBACK: Duration = Duration::from_secs(30);
-/// What is wrong may be put right in the cloud, where no list says so at once.
+/// What another object must change, or the cloud does not keep, is looked at again after this.
 const BLOCKED: Duration = Duration::from_secs(60);
 
 /// What the controller works with.
@@ -55,6 +56,8 @@ struct Controller {
     last: Mutex<HashMap<Key, Vec<Action>>>,
     /// What providers of load balancers refused. Asked once more after a restart.
     refused: Mutex<HashSet<Feature>>,
+    /// What the cloud could solve.
+    problems: Problems,
 }
 
 /// Runs the controller until the process is asked to stop; `woken` are objects whose part of the
@@ -74,6 +77,7 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
         objects,
         last: Mutex::default(),
         refused: Mutex::default(),
+        problems: Problems::default(),
     };
     let controlled = identity::depends(controlled, &controller.context, |cluster| {
         Some(&cluster.spec.identity_ref)
@@ -101,7 +105,8 @@ async fn reconcile(
         controller.forget(&key);
         return Ok(Requeue::OnChange);
     };
-    if controller.is_paused(object, &owner) {
+    if controller.is_paused(object, &owner).await? {
+        controller.forget(&key);
         publish::paused(&controller.context, object).await?;
         return Ok(Requeue::OnChange);
     }
@@ -125,6 +130,10 @@ async fn reconcile(
         }
         Step::Do(_) => Requeue::After(Duration::ZERO),
         Step::Wait(_) => Requeue::After(jittered(FALLBACK)),
+        Step::Blocked(problem) if is_of_cloud(&problem) => {
+            let generation = object.metadata.generation;
+            return Ok(controller.problems.found(&key, &problem, generation));
+        }
         Step::Blocked(_) => Requeue::After(jittered(BLOCKED)),
         Step::Done if deleting => {
             finalizer::remove(&api, object, CLUSTER_FINALIZER).await?;

@@ -1,9 +1,7 @@
 //! Whose infrastructure an `OpenStackCluster` is, and whether it is ours to touch.
 
-use std::collections::BTreeMap;
-
-use crds::capi::Cluster;
-use crds::capi::names::{CLUSTER_NAME_LABEL, GROUP, MANAGED_BY_ANNOTATION, PAUSED_ANNOTATION};
+use crds::capi::names::{CLUSTER_NAME_LABEL, GROUP, MANAGED_BY_ANNOTATION};
+use crds::capi::{self, Cluster};
 use crds::openstack::v1beta2::{OpenStackCluster, OpenStackMachine};
 use kube::ResourceExt;
 use plan::cluster::Owner;
@@ -11,6 +9,8 @@ use runtime::Key;
 use runtime::controller::Cached;
 
 use super::Controller;
+use crate::Error;
+use crate::lookup::find;
 
 /// The `Cluster` that owns the object; `None` until Cluster API has said so.
 pub(super) fn of(object: &OpenStackCluster) -> Option<Owner> {
@@ -61,15 +61,16 @@ fn endpoint_of(cluster: &Cluster) -> Option<(String, u16)> {
     (!endpoint.host.is_empty()).then(|| (endpoint.host.clone(), port))
 }
 
-fn is_paused(annotations: &BTreeMap<String, String>) -> bool {
-    annotations.contains_key(PAUSED_ANNOTATION)
-}
-
 impl Controller {
     /// Whether somebody switched reconciling off, here or at the `Cluster`.
-    pub(super) fn is_paused(&self, object: &OpenStackCluster, owner: &Owner) -> bool {
-        let cluster = self.clusters.get(&Key::new(&owner.namespace, &owner.name));
-        is_paused(object.annotations()) || cluster.is_some_and(|cluster| cluster.spec.paused)
+    pub(super) async fn is_paused(
+        &self,
+        object: &OpenStackCluster,
+        owner: &Owner,
+    ) -> Result<bool, Error> {
+        let key = Key::new(&owner.namespace, &owner.name);
+        let cluster = find(&self.context.client, &self.clusters, &key).await?;
+        Ok(capi::is_paused(cluster.as_ref(), &object.metadata))
     }
 
     /// Host and port of the `Cluster`'s endpoint, when it has both.

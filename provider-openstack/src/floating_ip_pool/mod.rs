@@ -16,6 +16,7 @@ use plan::step::Step;
 use runtime::controller::Cached;
 use runtime::{Key, Kit, Loop, Requeue, finalizer};
 
+use crate::pause::Pauses;
 use crate::wake::{Waiter, Wakes};
 use crate::{Context, Error, identity};
 
@@ -23,6 +24,7 @@ use crate::{Context, Error, identity};
 struct Pools {
     context: Arc<Context>,
     pools: Cached<OpenStackFloatingIPPool>,
+    clusters: Cached<capi::Cluster>,
 }
 
 /// Runs the controller until the process is asked to stop.
@@ -35,7 +37,14 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
     let of_address = |address: &IPAddress| pool_of(address, &address.spec.pool_ref);
     let (controller, _) = controller.watches(of_claim);
     let (controller, _) = controller.watches(of_address);
-    let pools = Pools { context, pools };
+    let (neighbours, pauses) = (pools.clone(), Pauses::default());
+    let (controller, clusters) =
+        controller.watches(move |cluster: &capi::Cluster| pauses.neighbours(cluster, &neighbours));
+    let pools = Pools {
+        context,
+        pools,
+        clusters,
+    };
     controller.run(Arc::new(pools), reconcile).await;
 }
 
@@ -59,7 +68,9 @@ async fn reconcile(
     let held = finalizers
         .iter()
         .any(|one| one == FLOATING_IP_POOL_FINALIZER);
+    let waiter = Waiter::FloatingIpPool.key(&key);
     if capi::is_paused(None, &pool.metadata) || want.deleting && !held {
+        context.clouds.forget(&waiter);
         return Ok(Requeue::OnChange);
     }
     if !want.deleting && finalizer::ensure(&api, &*pool, FLOATING_IP_POOL_FINALIZER).await? {
@@ -80,7 +91,6 @@ async fn reconcile(
         publish::status(&api, &pool, decision.status, refused).await?;
     }
     done.map_err(|refused| refused.error)?;
-    let waiter = Waiter::FloatingIpPool.key(&key);
     if goes {
         finalizer::remove(&api, &*pool, FLOATING_IP_POOL_FINALIZER).await?;
         context.clouds.forget(&waiter);

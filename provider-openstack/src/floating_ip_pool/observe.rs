@@ -7,17 +7,18 @@ use std::time::Duration;
 use cloud::network::TAGS;
 use cloud::view::Tables;
 use cloud::{Kind, View};
-use crds::capi::{IPAddress, IPAddressClaim};
+use crds::capi::{self, IPAddress, IPAddressClaim};
 use crds::openstack::names::DELETE_FLOATING_IP_FINALIZER;
 use crds::openstack::v1alpha1::OpenStackFloatingIPPool;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use plan::floating_ip_pool::{Action, Address, Claim, Seen, Want};
 use plan::step::Step;
-use runtime::Requeue;
 use runtime::backoff::jittered;
+use runtime::{Key, Requeue};
 
 use super::{Pools, is_ours};
+use crate::lookup::find;
 use crate::{Error, arrival, world};
 
 /// A network that is missing is looked for again after this.
@@ -64,13 +65,23 @@ impl Pools {
     }
 
     async fn claims(&self, want: &Want) -> Result<Vec<Claim>, kube::Error> {
-        let api = Api::<IPAddressClaim>::namespaced(self.context.client.clone(), &want.namespace);
+        let client = &self.context.client;
+        let api = Api::<IPAddressClaim>::namespaced(client.clone(), &want.namespace);
         let all = api.list(&ListParams::default()).await?;
         let mine = all.items.into_iter().filter(|claim| {
             let pool = &claim.spec.pool_ref;
             is_ours(pool) && pool.name == want.name
         });
-        Ok(mine.map(claim).collect())
+        let mut claims = Vec::new();
+        for object in mine {
+            let key = Key::new(&want.namespace, cluster_name(&object));
+            let cluster = find(client, &self.clusters, &key).await?;
+            claims.push(Claim {
+                paused: capi::is_paused(cluster.as_ref(), &object.metadata),
+                ..claim(object)
+            });
+        }
+        Ok(claims)
     }
 
     async fn addresses(&self, want: &Want) -> Result<Vec<Address>, kube::Error> {
@@ -84,6 +95,14 @@ impl Pools {
     }
 }
 
+/// The Cluster that the address is for; empty when the claim says none.
+fn cluster_name(claim: &IPAddressClaim) -> &str {
+    match claim.spec.cluster_name.as_str() {
+        "" => capi::cluster_name(&claim.metadata).unwrap_or_default(),
+        name => name,
+    }
+}
+
 fn claim(object: IPAddressClaim) -> Claim {
     let answer = object.status.address_ref.as_ref();
     Claim {
@@ -92,15 +111,17 @@ fn claim(object: IPAddressClaim) -> Claim {
         uid: object.uid().unwrap_or_default(),
         created: object.creation_timestamp(),
         deleting: object.metadata.deletion_timestamp.is_some(),
+        paused: false,
     }
 }
 
 fn address(object: IPAddress) -> Address {
     let mut finalizers = object.finalizers().iter();
+    let moved = capi::has_moved_away(&object.metadata);
     Address {
         held: finalizers.any(|one| one == DELETE_FLOATING_IP_FINALIZER),
         name: object.name_any(),
-        deleting: object.metadata.deletion_timestamp.is_some(),
+        deleting: object.metadata.deletion_timestamp.is_some() && !moved,
         address: object.spec.address,
     }
 }

@@ -14,6 +14,7 @@ use runtime::backoff::jittered;
 use runtime::{Key, Requeue};
 
 use super::Machines;
+use crate::lookup::find;
 use crate::{Error, world};
 
 /// Nothing of what is awaited happened for this long: look anyway.
@@ -35,7 +36,7 @@ impl Observed {
 impl Machines {
     /// Looks at the machine's server object and, if it is needed, at the cloud.
     pub async fn observe(&self, want: &Want, key: &Key) -> Result<Observed, Error> {
-        let server = self.find(&self.servers, key).await?;
+        let server = find(&self.context.client, &self.servers, key).await?;
         let active = server
             .as_ref()
             .and_then(|server| server.status.as_ref())

@@ -9,9 +9,11 @@ use crds::openstack::v1beta2::{OpenStackCluster, OpenStackIdentityReference, Ope
 use kube::{Api, ResourceExt};
 use plan::machine::Want;
 use runtime::Key;
-use runtime::controller::{Cached, Object};
+use runtime::controller::Cached;
 
 use super::Machines;
+use crate::lookup::find;
+use crate::wake::Waiter;
 use crate::{Error, condition, pause};
 
 /// The object that stands for the server of a `Machine`.
@@ -70,8 +72,9 @@ impl Machines {
     pub async fn want(&self, object: &OpenStackMachine, key: &Key) -> Result<Option<Want>, Error> {
         let deleting = object.metadata.deletion_timestamp.is_some();
         let beside = |name: &str| Key::new(&key.namespace, name);
+        let client = &self.context.client;
         let machine = match capi::owner_machine(&object.metadata) {
-            Some(owner) => self.find(&self.machines, &beside(owner)).await?,
+            Some(owner) => find(client, &self.machines, &beside(owner)).await?,
             None => None,
         };
         let name = machine
@@ -81,9 +84,10 @@ impl Machines {
             .or(capi::cluster_name(&object.metadata))
             .unwrap_or_default()
             .to_owned();
-        let cluster = self.find(&self.clusters, &beside(&name)).await?;
+        let cluster = find(client, &self.clusters, &beside(&name)).await?;
         if capi::is_paused(cluster.as_ref(), &object.metadata) {
-            let api = Api::namespaced(self.context.client.clone(), &key.namespace);
+            self.context.clouds.forget(&Waiter::Machine.key(key));
+            let api = Api::namespaced(client.clone(), &key.namespace);
             let (status, said) = (object.status.as_ref(), pause::condition(true));
             condition::publish(&api, object, status, |status| &mut status.conditions, said).await?;
             return Ok(None);
@@ -93,8 +97,7 @@ impl Machines {
             .and_then(|cluster| cluster.spec.infrastructure_ref.as_ref());
         let infrastructure = match reference {
             Some(reference) => {
-                self.find(&self.infrastructures, &beside(&reference.name))
-                    .await?
+                find(client, &self.infrastructures, &beside(&reference.name)).await?
             }
             None => None,
         };
@@ -118,23 +121,6 @@ impl Machines {
             }
             _ => None,
         })
-    }
-
-    /// The object as last seen; one that was not seen is asked for, because the watch may only not
-    /// have got that far.
-    pub async fn find<K: Object + 'static>(
-        &self,
-        cached: &Cached<K>,
-        key: &Key,
-    ) -> Result<Option<K>, Error> {
-        if key.name.is_empty() {
-            return Ok(None);
-        }
-        if let Some(found) = cached.get(key) {
-            return Ok(Some(found));
-        }
-        let api: Api<K> = Api::namespaced(self.context.client.clone(), &key.namespace);
-        Ok(api.get_opt(&key.name).await?)
     }
 }
 

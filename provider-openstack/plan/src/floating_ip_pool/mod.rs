@@ -92,6 +92,8 @@ pub struct Claim {
     pub deleting: bool,
     /// Its status names an IPAddress.
     pub answered: bool,
+    /// Its Cluster is paused, perhaps because it is being moved here and its IPAddress comes next.
+    pub paused: bool,
 }
 
 /// An IPAddress.
@@ -247,7 +249,7 @@ impl<'a> Answers<'a> {
     }
 
     fn answer(&mut self, seen: &Seen, claim: &Claim) {
-        if claim.deleting || claim.answered {
+        if claim.deleting || claim.answered || claim.paused {
             return;
         }
         if let Some(given) = seen.addresses.iter().find(|one| one.name == claim.name) {

@@ -196,6 +196,20 @@ fn reclaim_deletes_what_the_pool_made_and_keeps_what_was_there() {
     }
 }
 
+/// `clusterctl move` brings a claim first, without its status, and its address a moment later.
+#[test]
+fn a_claim_of_a_paused_cluster_waits() {
+    let mut model = Model::default();
+    let mut want = want(ReclaimPolicy::Delete);
+    model.claim("a");
+    model.claims[0].paused = true;
+    assert_eq!(settle(&mut model, &mut want), Step::Done);
+    assert_eq!(model.floating_ips, []);
+    model.claims[0].paused = false;
+    assert_eq!(settle(&mut model, &mut want), Step::Done);
+    assert!(model.claims[0].answered);
+}
+
 #[test]
 fn no_more_than_the_limit_are_made() {
     let mut model = Model::default();
