@@ -72,6 +72,16 @@ pub fn port(server: &str, suffix: &str) -> String {
     format!("{server}-{suffix}")
 }
 
+/// A subport of a server's trunk, from when the trunk is taken apart.
+pub fn sub_port(server: &str) -> String {
+    port(server, "subport")
+}
+
+/// Description of such a subport.
+pub fn sub_port_description(namespace: &str, server: &str) -> String {
+    format!("Goes with OpenStackServer {namespace}/{server}")
+}
+
 /// The IPAddressClaim of a server that gets a floating IP from a pool.
 pub fn floating_ip_claim(server: &str) -> String {
     format!("{server}-floating-ip-address")

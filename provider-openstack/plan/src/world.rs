@@ -248,6 +248,8 @@ pub struct Server {
     pub availability_zone: Option<String>,
     pub metadata: Vec<(String, String)>,
     pub tags: Vec<String>,
+    /// Empty without one.
+    pub key_name: String,
     pub addresses: Vec<ServerAddress>,
     pub attached_volume_ids: Vec<String>,
     pub created: Option<Timestamp>,

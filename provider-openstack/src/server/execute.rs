@@ -37,14 +37,14 @@ pub async fn all(
     .await
 }
 
-/// CAPO has a word of its own for a claim, and none for what only the status says.
+/// CAPO has a word of its own for a claim, and none for its release.
 async fn tell(context: &Context, server: &OpenStackServer, action: &Action, error: Option<&Error>) {
     let told = Told {
         verb: action.name(),
         action: action.to_string(),
     };
     match (action, error) {
-        (Action::RecordSubPorts { .. } | Action::ReleaseClaim(_), None) => {}
+        (Action::ReleaseClaim(_), None) => {}
         (Action::CreateClaim(_), None) => {
             let events = &context.events;
             events
@@ -72,8 +72,14 @@ async fn one(
         Action::DeletePort(id) => cloud.network().delete_port(id).await,
         Action::CreateTrunk(new) => create_trunk(view, new).await,
         Action::TagTrunk { id, tags } => cloud.network().set_tags(Kind::Trunks, id, tags).await,
-        // The status that says it is published after all actions.
-        Action::RecordSubPorts { .. } => Ok(()),
+        Action::MarkSubPort {
+            id,
+            name,
+            description,
+        } => {
+            let fields = json!({"name": name, "description": description});
+            cloud.network().update_port(id, &fields).await.map(drop)
+        }
         Action::RemoveSubPorts { trunk_id, port_ids } => {
             cloud.network().remove_sub_ports(trunk_id, port_ids).await
         }

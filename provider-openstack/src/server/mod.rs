@@ -13,13 +13,14 @@ use crds::openstack::names::SERVER_FINALIZER;
 use crds::openstack::v1alpha1::OpenStackServer;
 use jiff::{SignedDuration, Timestamp};
 use kube::{Api, ResourceExt};
-use plan::server::{Action, Want, plan};
+use plan::server::{Want, plan};
 use plan::step::Step;
 use runtime::controller::Cached;
 use runtime::{Key, Kit, Loop, Requeue, finalizer};
 
 pub(crate) use execute::address_pairs;
 
+use crate::lookup::find;
 use crate::pause::{self, Pauses};
 use crate::wake::{Waiter, Wakes};
 use crate::{Context, Error, arrival, condition, identity};
@@ -71,7 +72,8 @@ async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Resul
         create_timeout: servers.create_timeout,
         ..Want::from(&*server)
     };
-    if servers.is_paused(&server) {
+    if servers.is_paused(&server).await? {
+        context.clouds.forget(&Waiter::Server.key(&key));
         let (status, said) = (server.status.as_ref(), pause::condition(true));
         condition::publish(
             &api,
@@ -109,7 +111,7 @@ async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Resul
         Step::Do(actions) => execute::all(context, &server, &seen.view, actions).await,
         _ => Ok(()),
     };
-    let goes = want.deleting && done.is_ok() && !is_worth_publishing(&decision.step);
+    let goes = want.deleting && done.is_ok() && matches!(decision.step, Step::Do(_) | Step::Done);
     if !goes {
         // Nobody reads the last words of an object that goes, and they would make the version stale
         // that the finalizer is removed from.
@@ -130,22 +132,13 @@ async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Resul
     ))
 }
 
-/// What a server that goes says last matters when it waits, or when the next step depends on it.
-fn is_worth_publishing(step: &Step<Action>) -> bool {
-    let record = |action: &Action| matches!(action, Action::RecordSubPorts { .. });
-    match step {
-        Step::Do(actions) => actions.iter().any(record),
-        Step::Done => false,
-        Step::Wait(_) | Step::Blocked(_) => true,
-    }
-}
-
 impl Servers {
-    fn is_paused(&self, server: &OpenStackServer) -> bool {
+    async fn is_paused(&self, server: &OpenStackServer) -> Result<bool, kube::Error> {
         let namespace = server.namespace().unwrap_or_default();
-        let cluster = capi::cluster_name(&server.metadata);
-        let cluster = cluster.and_then(|name| self.clusters.get(&Key::new(namespace, name)));
-        capi::is_paused(cluster.as_ref(), &server.metadata)
+        let cluster = capi::cluster_name(&server.metadata).unwrap_or_default();
+        let key = Key::new(namespace, cluster);
+        let cluster = find(&self.context.client, &self.clusters, &key).await?;
+        Ok(capi::is_paused(cluster.as_ref(), &server.metadata))
     }
 }
 

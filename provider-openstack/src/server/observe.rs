@@ -143,12 +143,14 @@ fn own(tables: &Tables, want: &Want) -> Seen {
         .chain(holders)
         .chain(want.status.instance_id.as_deref())
         .collect();
-    let servers = ids.into_iter().filter_map(|id| tables.servers.get(id));
+    let servers = ids.iter().filter_map(|id| tables.servers.get(id));
     let trunks = ports.iter().flat_map(|port| tables.trunks.of(&port.id));
+    let held = ids.iter().flat_map(|id| tables.ports.of(id));
+    let held = held.filter(|held| !ports.iter().any(|port| port.id == held.id));
     Seen {
         servers: servers.map(rows::server).collect(),
         trunks: trunks.map(rows::trunk).collect(),
-        ports: ports.into_iter().map(world::port).collect(),
+        ports: ports.iter().copied().chain(held).map(world::port).collect(),
         volumes: tables
             .volumes
             .with_prefix(&prefix)
@@ -293,6 +295,7 @@ mod tests {
             port("p2", "renamed", ""),
             port("p3", "m2-0", ""),
             port("p4", "m-1", "s3"),
+            port("p5", "storage", "s4"),
             server("s1", "m"),
             server("s2", "m2"),
             server("s3", "other"),
@@ -311,7 +314,7 @@ mod tests {
         .expect("decodes");
         let seen = own(&tables, &Want::from(&object));
         let ports: Vec<_> = seen.ports.iter().map(|port| port.id.as_str()).collect();
-        assert_eq!(ports, ["p1", "p2", "p4"]);
+        assert_eq!(ports, ["p1", "p2", "p4", "p5"], "and what its servers hold");
         let servers: Vec<_> = seen
             .servers
             .iter()

@@ -27,6 +27,7 @@ pub fn server(row: &compute::Server) -> Server {
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect(),
         tags: row.tags.clone(),
+        key_name: row.key_name.clone(),
         addresses: addresses.collect(),
         attached_volume_ids: row
             .volumes_attached

@@ -28,10 +28,12 @@ pub enum Action {
         id: String,
         tags: Vec<String>,
     },
-    /// Publishes the status that comes with it, which names the subports of a trunk: once they are
-    /// out of it, nothing in the cloud says whose they are.
-    RecordSubPorts {
-        trunk_id: String,
+    /// Writes into a subport whose it is: once it is out of its trunk, nothing else in the cloud says
+    /// so.
+    MarkSubPort {
+        id: String,
+        name: String,
+        description: String,
     },
     /// Takes subports out of their trunk.
     RemoveSubPorts {
@@ -61,10 +63,9 @@ impl Action {
         match self {
             Action::CreatePort(_) => "CreatePort",
             Action::TagPort { .. } | Action::TagTrunk { .. } => "ReplaceAllAttributeTags",
-            Action::SetAddressPairs { .. } => "UpdatePort",
+            Action::SetAddressPairs { .. } | Action::MarkSubPort { .. } => "UpdatePort",
             Action::DeletePort(_) => "DeletePort",
             Action::CreateTrunk(_) => "CreateTrunk",
-            Action::RecordSubPorts { .. } => "RecordTrunkSubports",
             Action::RemoveSubPorts { .. } => "RemoveTrunkSubports",
             Action::DeleteTrunk(_) => "DeleteTrunk",
             Action::CreateVolume(_) => "CreateVolume",
@@ -90,9 +91,7 @@ impl fmt::Display for Action {
             Action::DeletePort(id) => write!(f, "delete port {id}"),
             Action::CreateTrunk(new) => write!(f, "create trunk {}", new.name),
             Action::TagTrunk { id, .. } => write!(f, "set tags of trunk {id}"),
-            Action::RecordSubPorts { trunk_id } => {
-                write!(f, "record the subports of trunk {trunk_id}")
-            }
+            Action::MarkSubPort { id, name, .. } => write!(f, "name subport {id} {name}"),
             Action::RemoveSubPorts { trunk_id, port_ids } => {
                 let ports = port_ids.join(", ");
                 write!(f, "remove subports {ports} from trunk {trunk_id}")

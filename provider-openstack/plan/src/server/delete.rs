@@ -3,10 +3,10 @@
 
 use crds::openstack::conditions::Reason;
 use crds::openstack::v1alpha1::OpenStackServerStatus;
-use crds::openstack::v1beta2::PortStatus;
 
 use super::report::{self, Outcome};
 use super::{Action, Seen, Want, block_devices, owned};
+use crate::names;
 use crate::step::{Awaited, Resource, Step};
 use crate::world::{Port, Server, State, Trunk};
 
@@ -24,7 +24,7 @@ pub fn step(want: &Want, seen: &Seen, status: &mut OpenStackServerStatus) -> Out
         None => status.instance_state = Some("DELETED".to_string()),
     }
     if servers.is_empty() {
-        rest(want, seen, status)
+        rest(want, seen)
     } else {
         end_servers(&servers)
     }
@@ -44,7 +44,7 @@ fn end_servers(servers: &[&Server]) -> Outcome {
 
 /// Volumes that the server left behind, its trunks and ports, which Nova does not delete because it
 /// did not make them, and the claim of its floating IP.
-fn rest(want: &Want, seen: &Seen, status: &mut OpenStackServerStatus) -> Outcome {
+fn rest(want: &Want, seen: &Seen) -> Outcome {
     let ports = owned::all_ports(want, seen);
     let mut actions = Vec::new();
     // Neutron keeps a port that is in a trunk.
@@ -54,7 +54,7 @@ fn rest(want: &Want, seen: &Seen, status: &mut OpenStackServerStatus) -> Outcome
     };
     for port in ports.iter().filter(|port| !in_trunk(port)) {
         match seen.trunks.iter().find(|trunk| trunk.port_id == port.id) {
-            Some(trunk) => actions.push(end_trunk(want, trunk, status)),
+            Some(trunk) => actions.extend(end_trunk(want, trunk, &ports)),
             None => actions.push(Action::DeletePort(port.id.clone())),
         }
     }
@@ -79,23 +79,26 @@ fn rest(want: &Want, seen: &Seen, status: &mut OpenStackServerStatus) -> Outcome
 }
 
 /// The next step towards the end of a trunk: its subports go with it.
-fn end_trunk(want: &Want, trunk: &Trunk, status: &mut OpenStackServerStatus) -> Action {
+fn end_trunk(want: &Want, trunk: &Trunk, ours: &[&Port]) -> Vec<Action> {
     if trunk.sub_port_ids.is_empty() {
-        return Action::DeleteTrunk(trunk.id.clone());
+        return vec![Action::DeleteTrunk(trunk.id.clone())];
     }
-    let is_recorded = |id: &String| want.recorded_ports().any(|port| port == id);
-    if trunk.sub_port_ids.iter().all(is_recorded) {
-        return Action::RemoveSubPorts {
+    let is_marked = |id: &&String| ours.iter().any(|port| port.id == **id);
+    let unmarked = trunk.sub_port_ids.iter().filter(|id| !is_marked(id));
+    let marks: Vec<Action> = unmarked
+        .map(|id| Action::MarkSubPort {
+            id: id.clone(),
+            name: names::sub_port(&want.name),
+            description: names::sub_port_description(&want.namespace, &want.name),
+        })
+        .collect();
+    if marks.is_empty() {
+        return vec![Action::RemoveSubPorts {
             trunk_id: trunk.id.clone(),
             port_ids: trunk.sub_port_ids.clone(),
-        };
+        }];
     }
-    let recorded = &mut status.resources.get_or_insert_default().ports;
-    let new = trunk.sub_port_ids.iter().filter(|id| !is_recorded(id));
-    recorded.extend(new.map(|id| PortStatus { id: id.clone() }));
-    Action::RecordSubPorts {
-        trunk_id: trunk.id.clone(),
-    }
+    marks
 }
 
 /// The claim goes with the object that owns it, once we let it go.

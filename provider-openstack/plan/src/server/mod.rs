@@ -144,11 +144,12 @@ impl Want {
 pub struct Seen {
     /// Every server that has the name or the recorded id, or that holds one of `ports`.
     pub servers: Vec<Server>,
-    /// Every port that [may belong](Want::may_own) to the server or is recorded.
+    /// Every port that [may belong](Want::may_own) to the server or is recorded, or that one of
+    /// `servers` holds.
     pub ports: Vec<Port>,
     /// Every volume that [may belong](Want::may_own) to the server.
     pub volumes: Vec<Volume>,
-    /// Every trunk whose parent is one of `ports`.
+    /// Every trunk whose parent is one of `ports` and may be ours.
     pub trunks: Vec<Trunk>,
     /// The [claim](Want::claim), if it is there.
     pub claim: Option<Claim>,

@@ -7,8 +7,9 @@
 //! |---|---|
 //! | port | its id is recorded, or name, description and network are ours and no foreign server holds it; one that nothing uses must have our security groups too |
 //! | trunk | its parent is a port of ours |
+//! | subport | we have marked it, when its trunk was to be taken apart |
 //! | volume | name and description are ours, it does not carry the mark of another cluster, and no foreign server holds it |
-//! | server | its id is recorded, or the name is ours and either our mark is in its metadata or it holds a port of ours |
+//! | server | its id is recorded, or the name is ours and either our mark is in its metadata or it holds a port of ours, or it is [one of CAPO's that failed](failed_of_capo) |
 
 use crds::openstack::v1beta2::{ResolvedPortSpec, SecurityGroupParam};
 
@@ -16,6 +17,7 @@ use crate::world::{Port, Server, Volume};
 use crate::{names, server::block_devices};
 
 use super::{Seen, Want};
+use crate::tags;
 
 /// Key of the metadata that says which cluster made a server or a volume. Its value is
 /// `NAMESPACE/CLUSTER`; both are labels, so it always fits. What CAPO made lacks it.
@@ -36,6 +38,7 @@ pub fn servers<'a>(want: &Want, seen: &'a Seen) -> Vec<&'a Server> {
         .filter(|server| {
             recorded(want, server)
                 || may_be_ours(want, server) && (marked(want, server) || holds(server))
+                || failed_of_capo(want, seen, server)
         })
         .collect();
     servers.sort_by_key(|server| {
@@ -70,6 +73,52 @@ fn marked(want: &Want, server: &Server) -> bool {
 
 fn may_be_ours(want: &Want, server: &Server) -> bool {
     server.name == want.name && (marks(&server.metadata).is_none() || marked(want, server))
+}
+
+/// Whether CAPO made this server for us, and Nova could not build it and gave its ports back, so that
+/// it neither carries our mark nor holds a port.
+///
+/// CAPO takes any server of the name. Here all has to fit: it is as the spec says, the ports that CAPO
+/// makes before it are there and free, and nobody else can have made it: there is no second such
+/// server, and no port of these names is another's.
+fn failed_of_capo(want: &Want, seen: &Seen, server: &Server) -> bool {
+    let is_candidate = |server: &&Server| {
+        server.name == want.name && server.status == "ERROR" && marks(&server.metadata).is_none()
+    };
+    let is_only_one = seen.servers.iter().filter(is_candidate).count() == 1;
+    want.status.instance_id.is_none()
+        && is_candidate(&server)
+        && is_only_one
+        && server.addresses.is_empty()
+        && !seen.ports.iter().any(|port| port.device_id == server.id)
+        && is_as_specified(want, server)
+        && slots(want)
+            .iter()
+            .all(|slot| waits_for_server(want, seen, slot))
+}
+
+fn is_as_specified(want: &Want, server: &Server) -> bool {
+    let spec = &want.spec;
+    let is_in_spec = |(key, value): &(String, String)| {
+        let mut pairs = spec.server_metadata.iter();
+        pairs.any(|pair| pair.key == *key && pair.value == *value)
+    };
+    server.metadata.len() == spec.server_metadata.len()
+        && server.metadata.iter().all(is_in_spec)
+        && tags::missing(&spec.tags, &server.tags).is_none()
+        && tags::missing(&server.tags, &spec.tags).is_none()
+        && server.key_name == spec.ssh_key_name
+}
+
+/// The slot has a free port of ours, which groups and network tell from those of others, and no
+/// other port has its name.
+fn waits_for_server(want: &Want, seen: &Seen, slot: &Slot) -> bool {
+    let of_name = || seen.ports.iter().filter(|port| port.name == slot.name);
+    let is_ours_and_free = |port: &Port| port.device_id.is_empty() && fits(want, seen, slot, port);
+    slot.network_id.is_some()
+        && slot.security_groups.is_some()
+        && of_name().next().is_some()
+        && of_name().all(is_ours_and_free)
 }
 
 /// One port that the server should have.
@@ -148,17 +197,25 @@ pub fn ports<'a>(want: &Want, seen: &'a Seen, slot: &Slot) -> Vec<&'a Port> {
     ports
 }
 
-/// Our ports for all slots, and those that are recorded whatever they are called now.
+/// Our ports for all slots, those that are recorded whatever they are called now, and the subports
+/// of trunks that are taken apart.
 pub fn all_ports<'a>(want: &Want, seen: &'a Seen) -> Vec<&'a Port> {
     let slots = slots(want);
     let ours = |port: &&Port| {
-        is_recorded(want, port) || slots.iter().any(|slot| fits(want, seen, slot, port))
+        is_recorded(want, port)
+            || is_sub_port(want, port)
+            || slots.iter().any(|slot| fits(want, seen, slot, port))
     };
     seen.ports.iter().filter(ours).collect()
 }
 
 fn is_recorded(want: &Want, port: &Port) -> bool {
     want.recorded_ports().any(|id| id == port.id)
+}
+
+fn is_sub_port(want: &Want, port: &Port) -> bool {
+    port.name == names::sub_port(&want.name)
+        && port.description == names::sub_port_description(&want.namespace, &want.name)
 }
 
 fn fits(want: &Want, seen: &Seen, slot: &Slot, port: &Port) -> bool {

@@ -164,7 +164,7 @@ pub fn refused(
         | Action::SetAddressPairs { .. }
         | Action::DeletePort(_)
         | Action::TagTrunk { .. }
-        | Action::RecordSubPorts { .. }
+        | Action::MarkSubPort { .. }
         | Action::RemoveSubPorts { .. }
         | Action::DeleteTrunk(_)
         | Action::DeleteVolume(_) => Reason::OpenStackError,

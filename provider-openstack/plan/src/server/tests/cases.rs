@@ -5,6 +5,7 @@ use crate::step::{Problem, Step};
 use crate::world::{Port, Server};
 use crds::openstack::v1beta2::{NetworkFilter, NetworkParam};
 use jiff::Timestamp;
+use serde_json::json;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -185,6 +186,111 @@ fn a_server_with_the_name_alone_is_not_adopted() {
     want.deleting = true;
     assert_eq!(settle(&mut model, &mut want), Step::Done);
     assert_eq!(model.servers.len(), 1);
+}
+
+/// Nova gives the ports of a server back that it cannot build.
+fn failed_of_capo() -> (Model, Want) {
+    let mut model = Model::default();
+    let mut want = want(&Shape {
+        ports: 2,
+        tagged: true,
+        ..Shape::default()
+    });
+    want.spec.ssh_key_name = "key".into();
+    let rack = [("key", "rack"), ("value", "7")].map(|(k, v)| (k.to_string(), json!(v)));
+    let rack = serde_json::Value::Object(rack.into_iter().collect());
+    want.spec.server_metadata = vec![serde_json::from_value(rack).expect("decodes")];
+    settle(&mut model, &mut want);
+    let server = &mut model.servers[0];
+    server.status = "ERROR".into();
+    server.metadata = vec![("rack".into(), "7".into())];
+    server.tags = vec!["t".into()];
+    server.key_name = "key".into();
+    for port in &mut model.ports {
+        port.device_id.clear();
+    }
+    want.status = Default::default();
+    (model, want)
+}
+
+#[test]
+fn a_server_of_capo_that_failed_without_ports_is_adopted() {
+    let (mut model, mut want) = failed_of_capo();
+    let id = model.servers[0].id.clone();
+    assert!(matches!(settle(&mut model, &mut want), Step::Blocked(_)));
+    assert_eq!(reason(&want), ("False", "InstanceStateError"));
+    assert_eq!(want.status.instance_id, Some(id));
+    assert_eq!(model.servers.len(), 1, "no other is made");
+    let (mut model, mut want) = failed_of_capo();
+    want.deleting = true;
+    assert_eq!(settle(&mut model, &mut want), Step::Done);
+    assert_eq!(model.len(), 0);
+}
+
+/// As above, but for one thing each, so that it may be another's.
+#[test]
+fn a_failed_server_that_may_be_another_s_is_not_adopted() {
+    type Doubt = fn(&mut Model, &mut Want);
+    let doubts: [(&str, Doubt); 10] = [
+        ("it runs", |model, _| {
+            model.servers[0].status = "ACTIVE".into()
+        }),
+        ("another name", |model, _| {
+            model.servers[0].name = "m2".into()
+        }),
+        ("other metadata", |model, _| {
+            model.servers[0].metadata[0].1 = "8".into()
+        }),
+        ("more metadata", |model, _| {
+            model.servers[0].metadata.push(("role".into(), "db".into()));
+        }),
+        ("the mark of another", |model, _| {
+            let key = crate::server::CLUSTER_METADATA_KEY.to_string();
+            model.servers[0].metadata = vec![(key, "elsewhere/c".into())];
+        }),
+        ("other tags", |model, _| model.servers[0].tags.clear()),
+        ("another key", |model, _| model.servers[0].key_name.clear()),
+        ("a port of another", |model, _| {
+            let device_id = model.servers[0].id.clone();
+            model.ports.push(Port {
+                id: "other".into(),
+                device_id,
+                ..Port::default()
+            });
+            model.foreign.push("other".into());
+        }),
+        ("a free port of a namesake", |model, _| {
+            let mut port = model.ports[0].clone();
+            port.id = "other".into();
+            port.security_groups = vec!["sg-of-another".into()];
+            model.ports.push(port);
+            model.foreign.push("other".into());
+        }),
+        ("a port is missing", |model, _| {
+            model.ports.pop();
+        }),
+    ];
+    for (doubt, add) in doubts {
+        let (mut model, mut want) = failed_of_capo();
+        let id = model.servers[0].id.clone();
+        add(&mut model, &mut want);
+        model.foreign.push(id.clone());
+        want.deleting = true;
+        assert_eq!(settle(&mut model, &mut want), Step::Done, "{doubt}");
+        assert!(
+            model.servers.iter().any(|server| server.id == id),
+            "{doubt}"
+        );
+    }
+    let (mut model, mut want) = failed_of_capo();
+    let twin = Server {
+        id: "twin".into(),
+        ..model.servers[0].clone()
+    };
+    model.servers.push(twin);
+    want.deleting = true;
+    assert_eq!(settle(&mut model, &mut want), Step::Done);
+    assert_eq!(model.servers.len(), 2, "which of two is not guessed");
 }
 
 /// CAPO wrote the old id back and made one port after the other.

@@ -84,6 +84,17 @@ impl Model {
                     port.allowed_address_pairs = pairs.collect();
                 }
             }
+            Action::MarkSubPort {
+                id,
+                name,
+                description,
+            } => {
+                self.check(id);
+                for port in self.ports.iter_mut().filter(|port| port.id == *id) {
+                    port.name.clone_from(name);
+                    port.description.clone_from(description);
+                }
+            }
             Action::DeletePort(id) => {
                 self.check(id);
                 // Neutron refuses to.
@@ -97,7 +108,6 @@ impl Model {
             }
             Action::CreateTrunk(_)
             | Action::TagTrunk { .. }
-            | Action::RecordSubPorts { .. }
             | Action::RemoveSubPorts { .. }
             | Action::DeleteTrunk(_) => self.apply_to_trunk(action),
             Action::CreateClaim(_) => {

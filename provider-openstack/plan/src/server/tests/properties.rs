@@ -71,11 +71,6 @@ proptest! {
         want.deleting = true;
         model.add_subports();
         for (fault, tick) in delete {
-            // Whose a subport is, only the status says once it is out of its trunk.
-            let fault = match fault {
-                Fault::LoseStatus if shape.trunk => Fault::None,
-                other => other,
-            };
             reconcile(&mut model, &mut want, fault);
             if tick {
                 model.tick();
