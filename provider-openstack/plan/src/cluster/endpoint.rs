@@ -57,7 +57,11 @@ pub(super) fn plan<'a>(
     }
     match (&api.host, &seen.cluster_endpoint, &api.fixed_ip) {
         (Some(host), _, _) => Ok(plain(host, api.port)),
-        (None, Some((host, port)), _) => Ok(plain(host, *port)),
+        (None, Some((host, port)), _) => Ok(Part {
+            // Who runs the control plane said so only now.
+            actions: floating_ip::unused(want, host, seen),
+            ..plain(host, *port)
+        }),
         (None, None, _) if api.floating_ip => {
             let ip = floating_ip::plan(
                 want,

@@ -41,7 +41,7 @@ pub(super) fn plan<'a>(
         })]));
     };
     let ours = is_ours(want, found);
-    let mut actions: Vec<Action> = surplus(want, found, seen).collect();
+    let mut actions: Vec<Action> = surplus(want, Some(&found.id), seen).collect();
     if ours {
         actions.extend(set_tags(
             want,
@@ -114,16 +114,23 @@ fn find<'a>(
     candidates.min_by_key(|ip| (ip.port_id.is_none(), &ip.id))
 }
 
+/// What was made for an endpoint that is another one now, before anybody was told of it.
+pub(super) fn unused(want: &Want, host: &str, seen: &Seen) -> Vec<Action> {
+    let mut ips = seen.floating_ips.iter();
+    let kept = ips.find(|ip| ip.address == host);
+    surplus(want, kept.map(|ip| ip.id.as_str()), seen).collect()
+}
+
 /// What is left over from lost answers. A bastion's floating IP is described like ours, and leads
 /// nowhere for a moment: with a bastion, nothing is surplus.
 fn surplus<'s>(
     want: &'s Want,
-    found: &'s FloatingIp,
+    kept: Option<&'s str>,
     seen: &'s Seen,
 ) -> impl Iterator<Item = Action> + 's {
     let bastion = want.bastion.is_some() || seen.status.bastion.is_some();
     let is_surplus = move |ip: &&FloatingIp| {
-        !bastion && ip.id != found.id && ip.port_id.is_none() && is_ours(want, ip)
+        !bastion && kept != Some(&ip.id) && ip.port_id.is_none() && is_ours(want, ip)
     };
     let surplus = seen.floating_ips.iter().filter(is_surplus);
     surplus.map(|ip| Action::DeleteFloatingIp {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::balancing::settle;
 use super::cloud::Cloud;
-use super::shapes::{cloud, want};
+use super::shapes::{bastion_spec, cloud, want};
 
 const ELSEWHERE: (&str, u16) = ("198.51.100.7", 30443);
 
@@ -92,6 +92,40 @@ fn no_floating_ip_is_made_beside_the_endpoint_of_the_cluster() {
     let decision = settle(&spec, &mut cloud);
     assert_eq!(decision.status.endpoint, Some((host.into(), port)));
     assert_eq!(cloud.holds.floating_ips, before);
+}
+
+/// Made because nobody had said yet that the control plane runs elsewhere.
+#[test]
+fn a_floating_ip_made_before_the_endpoint_of_the_cluster_came_is_given_back() {
+    let (host, port) = ELSEWHERE;
+    let mut spec = hosted();
+    spec["apiServer"] = json!({});
+    let mut bastion = spec.clone();
+    bastion["bastion"] = bastion_spec();
+    for (spec, given_back) in [(&spec, true), (&bastion, false)] {
+        let (want, mut cloud) = (want(spec.clone()), cloud());
+        let before = cloud.holds.floating_ips.clone();
+        while cloud.holds.floating_ips == before {
+            let Step::Do(actions) = plan(&want, &cloud.holds, Timestamp::UNIX_EPOCH).step else {
+                panic!("no floating IP");
+            };
+            for action in &actions {
+                cloud.apply(action).expect("accepted");
+            }
+        }
+        cloud.holds.cluster_endpoint = Some((host.into(), port));
+        let decision = settle(spec, &mut cloud);
+        assert_eq!(decision.status.endpoint, Some((host.into(), port)));
+        if given_back {
+            assert_eq!(cloud.holds.floating_ips, before);
+            continue;
+        }
+        // The bastion has a use for it.
+        let published = cloud.holds.status.bastion.expect("a bastion");
+        assert_eq!(cloud.holds.floating_ips.len(), before.len() + 1);
+        let made = cloud.holds.floating_ips.last().map(|ip| ip.address.clone());
+        assert_eq!(published.floating_ip, made);
+    }
 }
 
 #[test]
