@@ -67,6 +67,9 @@ impl Controller {
         match action {
             Action::CreateServerObject(new) => server_object::create(&servers(), new).await?,
             Action::DeleteServerObject { name } => server_object::delete(&servers(), name).await?,
+            Action::LabelServerObject { name, watch_filter } => {
+                server_object::label(&servers(), name, watch_filter).await?;
+            }
             in_cloud => call(cloud, in_cloud)
                 .await
                 .map_err(|source| Error::Execute {
@@ -202,6 +205,7 @@ async fn connect(network: Networking<'_>, action: &Action) -> cloud::Result<()> 
         | Action::SetTags { .. }
         | Action::CreateServerObject(_)
         | Action::DeleteServerObject { .. }
+        | Action::LabelServerObject { .. }
         | Action::ForBastion(_) => Ok(()),
     }
 }

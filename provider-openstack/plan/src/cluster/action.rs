@@ -93,6 +93,12 @@ pub enum Action {
     DeleteServerObject {
         name: String,
     },
+    /// Puts the label of the watch filter on the object of the bastion, so that whoever handles the
+    /// cluster handles it too.
+    LabelServerObject {
+        name: String,
+        watch_filter: String,
+    },
     /// An action for the bastion, without which the cluster is complete.
     ForBastion(Box<Action>),
 }
@@ -163,6 +169,7 @@ impl Action {
             Action::DeleteSecurityGroup { .. } => "DeleteSecurityGroup",
             Action::CreateServerObject(_) => "CreateServer",
             Action::DeleteServerObject { .. } => "DeleteServer",
+            Action::LabelServerObject { .. } => "LabelOpenStackServer",
             Action::ForBastion(action) => action.name(),
         }
     }
@@ -207,6 +214,7 @@ impl Action {
             }
             Action::CreateServerObject(_)
             | Action::DeleteServerObject { .. }
+            | Action::LabelServerObject { .. }
             | Action::ForBastion(_) => (Of::Ready, Why::OpenStackError),
         })
     }
@@ -275,6 +283,7 @@ impl fmt::Display for Action {
                 write!(f, "create OpenStackServer {name}")
             }
             Action::DeleteServerObject { name } => write!(f, "delete OpenStackServer {name}"),
+            Action::LabelServerObject { name, .. } => write!(f, "label OpenStackServer {name}"),
             Action::ForBastion(action) => action.fmt(f),
         }
     }

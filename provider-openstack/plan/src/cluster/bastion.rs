@@ -131,6 +131,14 @@ pub(super) struct Progress {
 
 pub(super) fn plan(cx: &Context<'_, '_>) -> Result<Progress, Problem> {
     let seen = cx.seen.bastion.as_ref();
+    let unlabelled = seen.and_then(|object| label(&cx.want.identity, object));
+    if let Some(action) = unlabelled {
+        return Ok(Progress {
+            status: cx.seen.status.bastion.clone(),
+            actions: vec![action],
+            waiting: None,
+        });
+    }
     let Some(bastion) = &cx.want.bastion else {
         return match seen.filter(|object| is_ours(&cx.want.identity, object)) {
             Some(object) => Ok(take_away(cx, object)),
@@ -300,6 +308,18 @@ pub(super) fn delete_object(object: &OpenStackServer) -> Action {
     Action::DeleteServerObject {
         name: object.metadata.name.clone().unwrap_or_default(),
     }
+}
+
+/// CAPO gives the object no label of the watch filter, without which nobody here handles it.
+pub(super) fn label(identity: &Identity, object: &OpenStackServer) -> Option<Action> {
+    let filter = identity.watch_filter.as_ref()?;
+    let labels = object.metadata.labels.as_ref();
+    let has = labels.and_then(|labels| labels.get(WATCH_FILTER_LABEL));
+    let lacks = is_ours(identity, object) && has != Some(filter);
+    lacks.then(|| Action::LabelServerObject {
+        name: object.metadata.name.clone().unwrap_or_default(),
+        watch_filter: filter.clone(),
+    })
 }
 
 pub(super) fn is_going(object: &OpenStackServer) -> bool {

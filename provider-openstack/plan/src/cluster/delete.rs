@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::action::Action;
 use super::balance::Balance;
-use super::bastion::{delete_object, is_going, is_ours, ports};
+use super::bastion::{delete_object, is_going, is_ours, label, ports};
 use super::exposure;
 use super::own;
 use super::seen::Seen;
@@ -72,6 +72,9 @@ fn bastion(gone: &Gone, seen: &Seen) -> Step<Action> {
     let Some(object) = object.filter(|object| is_ours(&gone.identity, object)) else {
         return Step::Done;
     };
+    if let Some(action) = label(&gone.identity, object) {
+        return Step::Do(vec![action]);
+    }
     let is_created = |ip: &FloatingIp| is_created(gone, seen, ip);
     let actions = exposure::end(seen, &ports(object, seen), is_created);
     Step::of(actions, || {

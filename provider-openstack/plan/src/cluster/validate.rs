@@ -1,5 +1,6 @@
 //! From an `OpenStackCluster` to what it wants.
 
+use crds::capi::names::WATCH_FILTER_LABEL;
 use crds::openstack::v1beta2::{
     APIServer, APIServerLoadBalancerMonitor, AllocationPool, EtherType as ApiEtherType,
     ManagedLoadBalancer, ManagedSecurityGroupName, OpenStackCluster, OpenStackClusterSpec,
@@ -34,6 +35,9 @@ impl Identity {
             name,
             names: ClusterNames::new(&owner.namespace, &owner.name),
             generation: cluster.metadata.generation,
+            watch_filter: (cluster.metadata.labels.as_ref())
+                .and_then(|labels| labels.get(WATCH_FILTER_LABEL))
+                .cloned(),
         }
     }
 }

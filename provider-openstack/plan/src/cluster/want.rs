@@ -40,6 +40,8 @@ pub struct Identity {
     pub names: ClusterNames,
     /// The generation that was looked at.
     pub generation: Option<i64>,
+    /// Value of the label `cluster.x-k8s.io/watch-filter`, which all objects of the cluster have.
+    pub watch_filter: Option<String>,
 }
 
 /// A resource that exists already, named by id or by filter.

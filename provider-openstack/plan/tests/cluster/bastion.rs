@@ -1,7 +1,8 @@
 //! The bastion: made last, changed, switched off, and gone first.
 
+use crds::capi::names::WATCH_FILTER_LABEL;
 use jiff::Timestamp;
-use plan::cluster::{Action, Decision, Seen, delete, plan};
+use plan::cluster::{Action, Decision, Gone, Seen, Want, delete, plan};
 use plan::conditions::is_true;
 use plan::step::Step;
 use plan::world::Port;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use super::balancing::settle;
 use super::cloud::Cloud;
 use super::properties::converge;
-use super::shapes::{bastion_spec, cloud, gone, want};
+use super::shapes::{bastion_spec, cloud, cluster, gone, owner, want};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -211,6 +212,44 @@ fn one_that_is_changed_is_made_anew_and_keeps_its_address() {
     );
     assert_eq!(address(&cloud), before);
     assert_ne!(bastion_port(&cloud).id, port);
+}
+
+/// CAPO's bastion has no such label, and who filters would neither see it run nor let it go.
+#[test]
+fn a_bastion_without_the_label_of_the_watch_filter_gets_it_before_all_else() {
+    let filtered = |spec: Value| {
+        let mut cluster = cluster(spec);
+        let label = (WATCH_FILTER_LABEL.to_string(), "ours".to_string());
+        cluster.metadata.labels = Some([label].into());
+        cluster
+    };
+    let want = |spec: Value| Want::of(&filtered(spec), &owner()).expect("valid");
+    let made_by_capo = || {
+        let mut cloud = cloud();
+        settle(&spec(), &mut cloud);
+        cloud
+    };
+    let (on, off) = (want(spec()), want(without()));
+    let gone = Gone::of(&filtered(spec()), &owner());
+    let done = journal(&mut made_by_capo(), |seen| plan(&on, seen, NOW));
+    assert_eq!(done, ["LabelOpenStackServer"]);
+    let mut done = journal(&mut made_by_capo(), |seen| plan(&off, seen, NOW));
+    done.retain(|name| !name.contains("SecurityGroup"));
+    assert_eq!(
+        done,
+        ["LabelOpenStackServer", "DeleteFloatingIP", "DeleteServer"]
+    );
+    let done = journal(&mut made_by_capo(), |seen| delete(&gone, seen, NOW));
+    assert_eq!(done[..2], ["LabelOpenStackServer", "DeleteFloatingIP"]);
+
+    let mut cloud = made_by_capo();
+    let object = cloud.holds.bastion.as_mut().expect("an object");
+    object.metadata.owner_references = None;
+    let decision = plan(&on, &cloud.holds, NOW);
+    assert!(
+        matches!(decision.step, Step::Blocked(_)),
+        "not of this cluster"
+    );
 }
 
 #[test]

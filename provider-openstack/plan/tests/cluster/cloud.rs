@@ -150,6 +150,7 @@ impl Cloud {
             } => self.balance(&load_balancer, change)?,
             Action::CreateServerObject(object) => self.create_bastion(*object)?,
             Action::DeleteServerObject { name } => self.delete_bastion(&name),
+            Action::LabelServerObject { watch_filter, .. } => self.label_bastion(watch_filter),
             Action::ForBastion(action) => self.apply(&action)?,
         }
         Ok(())

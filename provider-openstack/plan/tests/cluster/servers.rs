@@ -1,5 +1,6 @@
 //! The part of the small cloud that the controller of `OpenStackServer` and Nova play, for a bastion.
 
+use crds::capi::names::WATCH_FILTER_LABEL;
 use crds::openstack::v1alpha1::{OpenStackServer, OpenStackServerStatus, ServerResources};
 use crds::openstack::v1beta2::PortStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -21,6 +22,13 @@ impl Cloud {
         if let Some(object) = self.holds.bastion.as_mut().filter(is_it) {
             object.metadata.deletion_timestamp = Some(Time(jiff::Timestamp::UNIX_EPOCH));
         }
+    }
+
+    pub(super) fn label_bastion(&mut self, watch_filter: String) {
+        let label = (WATCH_FILTER_LABEL.to_string(), watch_filter);
+        let object = self.holds.bastion.as_mut().expect("an object");
+        let labels = object.metadata.labels.get_or_insert_default();
+        labels.extend([label]);
     }
 
     /// Somebody deletes the bastion.
