@@ -92,6 +92,7 @@ pub const MODULES: &[Module] = &[
                 "capi-kubeadm-control-plane",
                 "sigs.k8s.io/cluster-api/controlplane/kubeadm",
             ),
+            go("clusterctl", "sigs.k8s.io/cluster-api/cmd/clusterctl"),
         ],
     },
     Module {

@@ -17,7 +17,7 @@ use crate::lab::Lab;
 /// A program: from `$KUBEBUILDER_ASSETS` if it has one of this name, else [`built`].
 ///
 /// Names: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kube-proxy, kubelet, kubeadm, kubectl, pause,
-/// capi-core, capi-kubeadm-bootstrap, capi-kubeadm-control-plane, helm, registry, containerd,
+/// capi-core, capi-kubeadm-bootstrap, capi-kubeadm-control-plane, clusterctl, helm, registry, containerd,
 /// containerd-shim-runc-v2, ctr, coredns, kwok and [`CNI_PLUGINS`].
 ///
 /// # Errors
