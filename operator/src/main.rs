@@ -64,7 +64,9 @@ async fn servers(
 ) -> Result<()> {
     let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
     let webhooks = cluster_stacks::admission::routes(client.clone())
-        .merge(provider_openstack::admission::routes())
+        .merge(provider_openstack::admission::routes(
+            flags.management.sources(),
+        ))
         .merge(provider_openstack::conversion::routes());
     let hooks = cluster_stacks::hooks::routes(client.clone());
     tokio::try_join!(

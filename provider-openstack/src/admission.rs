@@ -8,52 +8,78 @@ use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::{
     OpenStackCluster, OpenStackClusterTemplate, OpenStackMachine, OpenStackMachineTemplate,
 };
-use crds::openstack::validation::{Rules, refusal};
+use crds::openstack::validation::{Rules, Violation, refusal};
 use kube::Resource;
 use kube::core::DynamicObject;
 use runtime::admission::{Operation, Refusal, Request, Review, answered, parse};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::cluster::Management;
+
 /// Bytes of a request: the API server takes objects of up to 3 MiB, and a review holds two.
 const LARGEST: usize = 8 << 20;
 
-/// All webhooks.
-pub fn routes() -> Router {
+/// All webhooks. `management` must not be locked out of a cluster.
+pub fn routes(management: Management) -> Router {
+    let lock_out =
+        move |new: &OpenStackCluster, old: Option<&OpenStackCluster>| management.refuses(new, old);
     let routes = Router::new();
-    let routes = route::<OpenStackCluster>(routes);
-    let routes = route::<OpenStackClusterTemplate>(routes);
-    let routes = route::<OpenStackMachine>(routes);
-    let routes = route::<OpenStackMachineTemplate>(routes);
-    let routes = route::<OpenStackServer>(routes);
+    let routes = route(routes, lock_out);
+    let routes = route(routes, nothing::<OpenStackClusterTemplate>);
+    let routes = route(routes, nothing::<OpenStackMachine>);
+    let routes = route(routes, nothing::<OpenStackMachineTemplate>);
+    let routes = route(routes, nothing::<OpenStackServer>);
     routes.layer(DefaultBodyLimit::max(LARGEST))
 }
 
-fn route<K>(routes: Router) -> Router
+/// What is refused beside the rules of a kind: because of how this process was started.
+trait Further<K>: Fn(&K, Option<&K>) -> Option<Violation> + Clone + Send + Sync + 'static {}
+impl<K, F> Further<K> for F where
+    F: Fn(&K, Option<&K>) -> Option<Violation> + Clone + Send + Sync + 'static
+{
+}
+
+fn nothing<K>(_: &K, _: Option<&K>) -> Option<Violation> {
+    None
+}
+
+fn route<K>(routes: Router, further: impl Further<K>) -> Router
 where
     K: Rules + Resource<DynamicType = ()> + DeserializeOwned + 'static,
 {
     let group = K::group(&()).replace('.', "-");
     let (version, kind) = (K::version(&()), K::kind(&()).to_lowercase());
     let path = format!("/validate-{group}-{version}-{kind}");
-    let review = |review: Review| answered(review, async |request| check::<K>(request));
+    let review = move |review: Review| {
+        let further = further.clone();
+        answered(review, async move |request| check::<K>(request, &further))
+    };
     routes.route(&path, post(review))
 }
 
-fn check<K>(request: &Request) -> Result<(), Refusal>
+fn check<K>(request: &Request, further: &impl Further<K>) -> Result<(), Refusal>
 where
     K: Rules + Resource<DynamicType = ()> + DeserializeOwned,
 {
     let (new, old) = (request.object.as_ref(), request.old_object.as_ref());
     let violations = match request.operation {
-        Operation::Create => parse::<K>(new)?.on_create(),
+        Operation::Create => {
+            let new = parse::<K>(new)?;
+            let further = further(&new, None);
+            new.on_create().into_iter().chain(further).collect()
+        }
         // Whatever is wrong with such a spec, its finalizers can go. This is asked before anything
         // is parsed, for a spec of another release need not be readable.
         Operation::Update if spec(new) == spec(old) => Vec::new(),
         Operation::Update if K::FREE_IN_TOPOLOGY_DRY_RUN && is_topology_dry_run(request) => {
             Vec::new()
         }
-        Operation::Update => parse::<K>(new)?.on_update(&parse(old)?),
+        Operation::Update => {
+            let (new, old) = (parse::<K>(new)?, parse(old)?);
+            let further = further(&new, Some(&old));
+            new.on_update(&old).into_iter().chain(further).collect()
+        }
         Operation::Delete | Operation::Connect => Vec::new(),
     };
     if violations.is_empty() {
@@ -117,7 +143,12 @@ mod tests {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Body::from(review.to_string()))
             .expect("a request");
-        let response = routes().oneshot(request).await.expect("a response");
+        let management = Management {
+            sources: vec!["192.0.2.1".parse().expect("a source")],
+            let_in: false,
+        };
+        let response = routes(management).oneshot(request).await;
+        let response = response.expect("a response");
         assert!(response.status().is_success(), "{}", response.status());
         let body = axum::body::to_bytes(response.into_body(), LARGEST).await;
         let answer: Value = serde_json::from_slice(&body.expect("a body")).expect("JSON");
@@ -185,6 +216,33 @@ mod tests {
         let answer = ask("openstackmachine", "CREATE", &Value::Null, &broken, false).await;
         let message = answer["status"]["message"].as_str().expect("a message");
         assert!(message.contains("many"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_locks_the_management_cluster_out_is_refused() {
+        let cluster = |allowed: &str| {
+            let spec = json!({
+                "identityRef": { "name": "cloud", "cloudName": "c" },
+                "managedSubnets": [{ "cidr": "10.6.0.0/24" }],
+                "apiServer": { "managedLoadBalancer": { "allowedCIDRs": [allowed] } },
+            });
+            object("OpenStackCluster", &json!({}), &spec)
+        };
+        let (well, out) = (cluster("192.0.2.0/24"), cluster("198.51.100.0/24"));
+        for (operation, old, new, allowed) in [
+            ("CREATE", &Value::Null, &well, true),
+            ("CREATE", &Value::Null, &out, false),
+            ("UPDATE", &well, &out, false),
+            ("UPDATE", &out, &well, true),
+        ] {
+            let answer = ask("openstackcluster", operation, old, new, false).await;
+            assert_eq!(answer["allowed"], allowed, "{operation} {new}");
+            let message = answer["status"]["message"].as_str().unwrap_or_default();
+            assert!(
+                allowed || message.contains("leaves out 192.0.2.1/32"),
+                "{message}"
+            );
+        }
     }
 
     #[tokio::test]

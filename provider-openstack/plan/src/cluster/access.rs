@@ -5,12 +5,15 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use crds::openstack::v1beta2::{OpenStackClusterSpec, OpenStackClusterStatus};
+use crds::openstack::validation::Violation;
 use ipnet::IpNet;
+use serde_json::json;
 
 use super::bastion;
 use super::own;
 use super::resolve::Net;
-use super::seen::Seen;
+use super::seen::{Management, Seen};
 use super::want::{self, Want};
 use crate::names::Role;
 use crate::step::Problem;
@@ -74,7 +77,7 @@ pub(super) fn plan(
     let reached = |cidr: &IpNet| has_family(balancer, cidr);
     let wanted = canonical(users, own, reached);
     let in_force = in_force(want, &by, balancer, seen);
-    let refused = locked_out(&wanted, seen, reached)
+    let refused = locked_out(&wanted, &seen.management, reached)
         .filter(|_| in_force.as_ref() != Some(&wanted))
         .map(|out| lock_out(want, users, &out));
     let cidrs = match (&refused, in_force) {
@@ -185,7 +188,11 @@ pub(super) fn same(cidrs: &[String]) -> Vec<String> {
 }
 
 /// The first address of the management cluster that `cidrs` shut out.
-fn locked_out(cidrs: &[String], seen: &Seen, reached: impl Fn(&IpNet) -> bool) -> Option<IpNet> {
+fn locked_out(
+    cidrs: &[String],
+    management: &Management,
+    reached: impl Fn(&IpNet) -> bool,
+) -> Option<IpNet> {
     let lets_in = |who: &IpNet| {
         cidrs.is_empty()
             || cidrs
@@ -193,8 +200,64 @@ fn locked_out(cidrs: &[String], seen: &Seen, reached: impl Fn(&IpNet) -> bool) -
                 .filter_map(|cidr| net(cidr))
                 .any(|cidr| cidr.contains(who))
     };
-    let mut management = seen.management.cidrs.iter().filter(|cidr| reached(cidr));
-    management.find(|who| !lets_in(who)).copied()
+    let mut all = management.cidrs.iter().filter(|cidr| reached(cidr));
+    all.find(|who| !lets_in(who)).copied()
+}
+
+/// What is wrong with the `allowedCIDRs` of an object that somebody is about to write, in the words in
+/// which the plan would refuse them. `status` is what was published of it so far.
+///
+/// Only what is certain: addresses count of the IP version that the load balancer has, or will have.
+pub fn locks_out(
+    spec: &OpenStackClusterSpec,
+    status: &OpenStackClusterStatus,
+    management: &Management,
+) -> Option<Violation> {
+    let balancer = spec.api_server.as_ref()?.managed_load_balancer.as_ref()?;
+    let is_wanted = balancer.enabled != Some(false) && !management.let_in;
+    let users = Some(&balancer.allowed_cidrs).filter(|users| is_wanted && !users.is_empty())?;
+    let is_ipv4 = has_ipv4_address(spec, status)?;
+    let reached = |cidr: &IpNet| cidr.addr().is_ipv4() == is_ipv4;
+    let cidrs = canonical(users, known_addresses(spec, status), reached);
+    let out = locked_out(&cidrs, management, reached)?;
+    Some(Violation {
+        field: FIELD.into(),
+        value: Some(json!(users)),
+        problem: leaves_out(&out),
+        way_out: "add it".into(),
+    })
+}
+
+/// The IP version of the load balancer's address: as it was made, or as its subnet or a floating IP
+/// will have it; `None` when that depends on the cloud.
+fn has_ipv4_address(spec: &OpenStackClusterSpec, status: &OpenStackClusterStatus) -> Option<bool> {
+    let made = status.api_server_managed_load_balancer.as_ref();
+    let made = made.and_then(|made| made.internal_ip.parse().ok());
+    let subnet = spec.managed_subnets.first();
+    let subnet = subnet.and_then(|subnet| Some(subnet.cidr.parse::<IpNet>().ok()?.addr()));
+    let address: Option<IpAddr> = made.or(subnet);
+    address.map(|address| address.is_ipv4())
+}
+
+/// The cluster's own addresses, as far as the object says them.
+fn known_addresses(spec: &OpenStackClusterSpec, status: &OpenStackClusterStatus) -> Vec<String> {
+    let subnets = spec.managed_subnets.iter().map(|subnet| &subnet.cidr);
+    let found = status.network.iter().flat_map(|network| &network.subnets);
+    let router = status.router.iter().flat_map(|router| &router.ips);
+    let bastion = status.bastion.iter();
+    let bastion = bastion.flat_map(|bastion| bastion.ip.iter().chain(&bastion.floating_ip));
+    subnets
+        .chain(found.map(|subnet| &subnet.cidr))
+        .chain(router)
+        .chain(bastion)
+        .cloned()
+        .collect()
+}
+
+fn leaves_out(out: &IpNet) -> String {
+    format!(
+        "leaves out {out}, where the management cluster connects from, which would lose the cluster"
+    )
 }
 
 fn lock_out(want: &Want, users: &[String], out: &IpNet) -> Problem {
@@ -204,8 +267,8 @@ fn lock_out(want: &Want, users: &[String], out: &IpNet) -> Problem {
         field: FIELD.into(),
         value: users.join(", "),
         way_out: format!(
-            "leaves out {out}, where the management cluster connects from, which would lose the cluster: add it. \
-             Until then nobody else is let in or shut out"
+            "{}: add it. Until then nobody else is let in or shut out",
+            leaves_out(out)
         ),
     }
 }

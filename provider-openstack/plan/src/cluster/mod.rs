@@ -41,6 +41,7 @@ use crds::openstack::v1beta2::OpenStackClusterStatus;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
+pub use access::locks_out;
 pub use action::{Action, NewFloatingIp, NewNetwork, NewRouter, NewSubnet};
 pub use balance::{Balance, Balancing, NewListener, NewLoadBalancer, NewPool};
 pub use bastion::{Bastion, name as bastion_name};

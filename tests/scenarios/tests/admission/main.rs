@@ -59,7 +59,7 @@ impl Admission {
         let address = free.local_addr().unwrap();
         drop(free);
         let (folder, stopped) = (&self.api.certificate, self.stop.subscribe());
-        let routes = provider_openstack::admission::routes();
+        let routes = provider_openstack::admission::routes(Default::default());
         tokio::spawn(async move {
             runtime::serve::https(address, folder, routes, stopped)
                 .await
