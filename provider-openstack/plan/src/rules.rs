@@ -29,8 +29,8 @@ pub struct Cluster<'a> {
     pub api_port: u16,
     /// Further ports of the API load balancer.
     pub additional_ports: &'a [u16],
-    /// Who may connect to these ports; empty means everybody.
-    pub api_from: &'a [IpNet],
+    /// Who may connect to these ports; empty means everybody. `None` makes no rules for them.
+    pub api_from: Option<&'a [IpNet]>,
     /// The cluster's subnets, whose hosts may reach node ports.
     pub subnets: &'a [IpNet],
     /// Any traffic between the machines of the cluster instead of only what Kubernetes needs.
@@ -40,18 +40,16 @@ pub struct Cluster<'a> {
 /// The rules of the control plane's group, user rules aside.
 pub fn control_plane(cluster: &Cluster<'_>) -> Vec<WantedRule> {
     let (itself, workers) = (cluster.control_plane_group, cluster.worker_group);
-    let additional = cluster.additional_ports.iter();
-    let ports = std::iter::once(("Kubernetes API", cluster.api_port))
-        .chain(additional.map(|port| ("Additional port", *port)));
     let from: Vec<Remote<'_>> = match cluster.api_from {
-        [] => vec![Anyone],
+        None => Vec::new(),
+        Some([]) => vec![Anyone],
         // The Pods of a machine may have addresses of their own.
-        sources => {
+        Some(sources) => {
             let machines = [itself, workers].map(Group);
             sources.iter().map(Net).chain(machines).collect()
         }
     };
-    let mut rules: Vec<WantedRule> = ports
+    let mut rules: Vec<WantedRule> = api_ports(cluster)
         .flat_map(|(what, port)| from.iter().map(move |from| tcp(what, port, port, *from)))
         .collect();
     if cluster.allow_all_in_cluster {
@@ -62,6 +60,19 @@ pub fn control_plane(cluster: &Cluster<'_>) -> Vec<WantedRule> {
     }
     rules.extend(cluster.bastion_group.map(ssh_from));
     complete(cluster, rules)
+}
+
+/// What each port is that the API server's machines are reached at, and the port.
+fn api_ports(cluster: &Cluster<'_>) -> impl Iterator<Item = (&'static str, u16)> {
+    let additional = cluster.additional_ports.iter();
+    std::iter::once(("Kubernetes API", cluster.api_port))
+        .chain(additional.map(|port| ("Additional port", *port)))
+}
+
+/// Whether a rule of the control plane's group says who may connect to the API.
+pub fn is_to_api(cluster: &Cluster<'_>, rule: &Rule) -> bool {
+    let is_its = |port: u16| rule.port_min == Some(port.into()) && rule.port_max == rule.port_min;
+    rule.direction == Direction::Ingress && api_ports(cluster).any(|(_, port)| is_its(port))
 }
 
 /// The rules of the workers' group, user rules aside.
@@ -268,7 +279,7 @@ mod tests {
             api_port: 8443,
             additional_ports: &[9000],
             subnets,
-            api_from: &[],
+            api_from: Some(&[]),
             allow_all_in_cluster: false,
         }
     }
@@ -357,7 +368,7 @@ mod tests {
             "2001:db8::/32".parse().unwrap(),
         ];
         let cluster = Cluster {
-            api_from: &sources,
+            api_from: Some(&sources),
             ..cluster(&[])
         };
         assert_eq!(

@@ -17,7 +17,7 @@ use super::seen::{Management, Seen};
 use super::want::{self, Want};
 use crate::names::Role;
 use crate::step::Problem;
-use crate::world::{Direction, LoadBalancer, Router};
+use crate::world::{Direction, LoadBalancer, Router, Rule};
 
 const FIELD: &str = "spec.apiServer.managedLoadBalancer.allowedCIDRs";
 
@@ -46,12 +46,30 @@ impl Access {
         (self.by == By::Listeners).then_some(&self.cidrs)
     }
 
-    /// Whom the security group lets in to the API; empty when that is not its business.
-    pub fn of_rules(&self) -> Vec<IpNet> {
+    /// Whom the security group lets in to the API; empty means everybody, also where others see to
+    /// it; `None` leaves its rules as they are.
+    fn of_rules(&self) -> Option<Vec<IpNet>> {
         match self.by {
-            By::SecurityGroup => self.cidrs.iter().filter_map(|cidr| net(cidr)).collect(),
-            By::Listeners | By::Nothing(_) => Vec::new(),
+            By::SecurityGroup if self.refused.is_some() => None,
+            By::SecurityGroup => Some(self.cidrs.iter().filter_map(|cidr| net(cidr)).collect()),
+            By::Listeners | By::Nothing(_) => Some(Vec::new()),
         }
+    }
+}
+
+/// Whether the user wants to let only some in.
+pub(super) fn is_restricted(want: &Want) -> bool {
+    let balancer = want.api.load_balancer.as_ref();
+    balancer.is_some_and(|wanted| !wanted.allowed_cidrs.is_empty())
+}
+
+/// Whom the security group of the control plane lets in to the API; empty means everybody. `None`
+/// leaves its rules as they are: as long as it is not known what enforces a list, nobody is let in
+/// whom it may leave out.
+pub(super) fn of_rules(want: &Want, access: Option<&Access>) -> Option<Vec<IpNet>> {
+    match access {
+        Some(access) => access.of_rules(),
+        None => (!is_restricted(want)).then(Vec::new),
     }
 }
 
@@ -80,9 +98,9 @@ pub(super) fn plan(
     let refused = locked_out(&wanted, &seen.management, reached)
         .filter(|_| in_force.as_ref() != Some(&wanted))
         .map(|out| lock_out(want, users, &out));
-    let cidrs = match (&refused, in_force) {
-        (Some(_), Some(in_force)) => in_force,
-        _ => wanted,
+    let cidrs = match &refused {
+        Some(_) => in_force.unwrap_or_default(),
+        None => wanted,
     };
     Some(Access { cidrs, by, refused })
 }
@@ -169,13 +187,22 @@ fn in_force(want: &Want, by: &By, balancer: &LoadBalancer, seen: &Seen) -> Optio
                 .iter()
                 .map(|have| &have.rule)
                 .filter(|rule| rule.direction == Direction::Ingress && rule.port_min == port);
-            let from: Vec<String> = to_api
+            let to_api: Vec<&Rule> = to_api.collect();
+            if to_api.iter().any(|rule| is_from_anyone(rule)) {
+                return Some(Vec::new());
+            }
+            let from = to_api.iter();
+            let from: Vec<String> = from
                 .filter_map(|rule| rule.remote_ip_prefix.clone())
                 .collect();
             (!from.is_empty()).then(|| same(&from))
         }
         By::Nothing(_) => None,
     }
+}
+
+fn is_from_anyone(rule: &Rule) -> bool {
+    rule.remote_ip_prefix.is_none() && rule.remote_group_id.is_none()
 }
 
 /// A list of the cloud, written as ours are.

@@ -139,36 +139,37 @@ fn parts<'a>(want: &Want, resolved: &Resolved<'a>, seen: &'a Seen, draft: &mut D
 
     groups(want, net.as_ref(), access, seen, draft);
 
-    let net = net.as_ref();
-    let endpoint = endpoint::plan(
-        want,
-        &Surroundings {
-            resolved,
-            net,
-            access,
-            connected,
-        },
-        seen,
-    );
+    let around = Surroundings {
+        resolved,
+        net: net.as_ref(),
+        access,
+        connected,
+    };
+    api(want, &around, seen, draft);
+}
+
+/// The endpoint of the API and, once nothing else lacks, the bastion.
+fn api<'a>(want: &Want, around: &Surroundings<'a, '_>, seen: &'a Seen, draft: &mut Draft<'_>) {
+    let endpoint = endpoint::plan(want, around, seen);
     let endpoint = draft.take(
         Type::APIEndpointReady,
         Reason::APIEndpointConfigFailed,
         endpoint,
     );
-    if let Some(endpoint) = endpoint {
-        draft.endpoint(resolved, net, &endpoint, access);
-        if draft.is_settled() {
-            draft.provisioned(want, seen, &endpoint);
-            let bastion = bastion::plan(&bastion::Context {
-                want,
-                external: resolved.external,
-                seen,
-                status: &draft.published.status,
-                api_host: &endpoint.host,
-            });
-            draft.bastion(bastion);
-        }
+    let Some(endpoint) = endpoint else { return };
+    draft.endpoint(around.resolved, around.net, &endpoint, around.access);
+    if !draft.is_settled() {
+        return;
     }
+    draft.provisioned(want, seen, &endpoint);
+    let bastion = bastion::plan(&bastion::Context {
+        want,
+        external: around.resolved.external,
+        seen,
+        status: &draft.published.status,
+        api_host: &endpoint.host,
+    });
+    draft.bastion(bastion);
 }
 
 /// The security groups, if they are ours to make; their rules name who may reach the API.
@@ -180,8 +181,9 @@ fn groups(
     draft: &mut Draft<'_>,
 ) {
     let Some(groups) = &want.groups else { return };
-    let api_from = access.map(Access::of_rules).unwrap_or_default();
-    let part = security_groups::plan(want, groups, &subnets(want, net), &api_from, seen);
+    let api_from = access::of_rules(want, access);
+    let api_from = api_from.as_deref();
+    let part = security_groups::plan(want, groups, &subnets(want, net), api_from, seen);
     let groups = draft.take(
         Type::SecurityGroupsReady,
         Reason::SecurityGroupCreateFailed,

@@ -11,7 +11,7 @@ use super::want::{Groups, UserRule, Want};
 use crate::names::{Role, SECURITY_GROUP_DESCRIPTION};
 use crate::rules::{self, WantedRule};
 use crate::step::{Problem, Resource};
-use crate::world::SecurityGroup;
+use crate::world::{Rule, SecurityGroup};
 
 /// The groups of the machines.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,12 +23,12 @@ pub(super) struct MachineGroups<'a> {
 }
 
 /// `subnets`: whose hosts may reach node ports. `api_from`: who may reach the API; empty means
-/// everybody.
+/// everybody, and `None` that it stays as it is.
 pub(super) fn plan<'a>(
     want: &Want,
     groups: &Groups,
     subnets: &[IpNet],
-    api_from: &[IpNet],
+    api_from: Option<&[IpNet]>,
     seen: &'a Seen,
 ) -> Result<Part<MachineGroups<'a>>, Problem> {
     let roles = match want.bastion {
@@ -54,10 +54,14 @@ pub(super) fn plan<'a>(
     if !actions.is_empty() {
         return Ok(Part::lacks(actions));
     }
-    for (group, wanted) in wanted_rules(want, groups, subnets, api_from, &found) {
+    let cluster = cluster(want, groups, subnets, api_from, &found);
+    for (group, wanted) in wanted_rules(groups, &cluster, &found) {
         let (resource, id) = (Resource::SecurityGroup, &group.id);
         actions.extend(set_tags(want, seen, resource, id, &group.tags));
-        actions.extend(change(group, &wanted));
+        let stays = |rule: &Rule| {
+            api_from.is_none() && group.id == control_plane.id && rules::is_to_api(&cluster, rule)
+        };
+        actions.extend(change(group, &wanted, stays));
     }
     let delete = |surplus: &SecurityGroup| Action::DeleteSecurityGroup {
         group: surplus.id.clone(),
@@ -79,14 +83,24 @@ fn create(want: &Want, role: Role) -> Action {
     }
 }
 
-fn change(group: &SecurityGroup, wanted: &[WantedRule]) -> Vec<Action> {
+/// `stays`: the rules that are left although they are not `wanted`.
+fn change(
+    group: &SecurityGroup,
+    wanted: &[WantedRule],
+    stays: impl Fn(&Rule) -> bool,
+) -> Vec<Action> {
     let difference = rules::difference(wanted, &group.rules);
+    let left = |id: &String| {
+        let mut rules = group.rules.iter();
+        rules.any(|have| have.id == *id && stays(&have.rule))
+    };
     let group = || group.id.clone();
     let delete = |rule| Action::DeleteRule {
         group: group(),
         rule,
     };
-    let mut actions: Vec<Action> = difference.surplus.into_iter().map(delete).collect();
+    let surplus = difference.surplus.into_iter().filter(|id| !left(id));
+    let mut actions: Vec<Action> = surplus.map(delete).collect();
     if !difference.missing.is_empty() {
         actions.push(Action::CreateRules {
             group: group(),
@@ -96,19 +110,19 @@ fn change(group: &SecurityGroup, wanted: &[WantedRule]) -> Vec<Action> {
     actions
 }
 
-fn wanted_rules<'a>(
-    want: &Want,
+fn cluster<'a>(
+    want: &'a Want,
     groups: &Groups,
-    subnets: &[IpNet],
-    api_from: &[IpNet],
+    subnets: &'a [IpNet],
+    api_from: Option<&'a [IpNet]>,
     found: &MachineGroups<'a>,
-) -> Vec<(&'a SecurityGroup, Vec<WantedRule>)> {
+) -> rules::Cluster<'a> {
     let additional_ports = want
         .api
         .load_balancer
         .as_ref()
         .map(|lb| lb.additional_ports.as_slice());
-    let cluster = rules::Cluster {
+    rules::Cluster {
         control_plane_group: &found.control_plane.id,
         worker_group: &found.worker.id,
         bastion_group: found.bastion.map(|group| group.id.as_str()),
@@ -117,14 +131,21 @@ fn wanted_rules<'a>(
         subnets,
         api_from,
         allow_all_in_cluster: groups.allow_all_in_cluster,
-    };
+    }
+}
+
+fn wanted_rules<'a>(
+    groups: &Groups,
+    cluster: &rules::Cluster<'_>,
+    found: &MachineGroups<'a>,
+) -> Vec<(&'a SecurityGroup, Vec<WantedRule>)> {
     let with = |mut rules: Vec<WantedRule>, users: &[UserRule]| {
         rules.extend(users.iter().filter_map(|rule| user_rule(rule, found)));
         rules
     };
-    let control_plane = with(rules::control_plane(&cluster), &groups.control_plane_rules);
-    let worker = with(rules::worker(&cluster), &groups.worker_rules);
-    let bastion = found.bastion.map(|group| (group, rules::bastion(&cluster)));
+    let control_plane = with(rules::control_plane(cluster), &groups.control_plane_rules);
+    let worker = with(rules::worker(cluster), &groups.worker_rules);
+    let bastion = found.bastion.map(|group| (group, rules::bastion(cluster)));
     let machines = [(found.control_plane, control_plane), (found.worker, worker)];
     machines.into_iter().chain(bastion).collect()
 }

@@ -4,7 +4,7 @@ use crds::openstack::conditions::{ConditionType, Reason};
 use crds::openstack::v1beta2 as api;
 use jiff::Timestamp;
 
-use super::access::{Access, By};
+use super::access::{self, Access, By};
 use super::action::Action;
 use super::bastion::Progress;
 use super::endpoint::Endpoint;
@@ -183,14 +183,13 @@ impl<'w> Draft<'w> {
     /// Whether `allowedCIDRs` are in force; nothing is said of a load balancer that is open to everybody.
     pub fn access(&mut self, want: &Want, access: Option<&Access>) {
         let type_ = ConditionType::APIAccessRestricted.as_str();
-        let wanted = want.api.load_balancer.as_ref();
-        let restricted = wanted.is_some_and(|wanted| !wanted.allowed_cidrs.is_empty());
-        let Some(access) = access.filter(|_| restricted) else {
-            self.status()
-                .conditions
-                .retain(|condition| condition.type_ != type_);
+        if !access::is_restricted(want) {
+            let conditions = &mut self.status().conditions;
+            conditions.retain(|condition| condition.type_ != type_);
             return;
-        };
+        }
+        // Nothing has changed for those who connect.
+        let Some(access) = access else { return };
         let reason = Reason::AllowedCIDRsNotInForce.as_str();
         self.set(match (&access.refused, &access.by) {
             (Some(refused), _) => New::not(type_, reason, refused.to_string()),

@@ -282,6 +282,68 @@ fn a_list_that_locks_the_management_cluster_out_is_refused() {
     }
 }
 
+/// Also the first list that there is: the rules of a group that let everybody in stay, and one that
+/// lets nobody in does not begin to let everybody in.
+#[test]
+fn a_first_list_that_locks_the_management_cluster_out_is_refused_on_ovn() {
+    let bad = restricted("ovn", json!(["192.0.2.0/24"]), true);
+    let open = restricted("ovn", json!([]), true);
+    for (before, rules) in [(Some(&open), vec!["anyone"]), (None, vec![])] {
+        let mut cloud = cloud_with_ovn();
+        if let Some(before) = before {
+            settle(before, &mut cloud);
+        }
+        cloud.holds.management.cidrs = vec!["198.51.100.9/32".parse().expect("a CIDR")];
+        let want = want(bad.clone());
+        let problem = loop {
+            let decision = plan(&want, &cloud.holds, Timestamp::UNIX_EPOCH);
+            cloud.holds.status = decision.status.status.clone();
+            match decision.step {
+                Step::Do(actions) => {
+                    let done = actions.iter().try_for_each(|action| cloud.apply(action));
+                    done.expect("accepted");
+                }
+                Step::Wait(_) => cloud.tick(),
+                Step::Blocked(problem) => break problem,
+                Step::Done => panic!("the list is in force: {:?}", of_rules(&cloud, 8443)),
+            }
+        };
+        assert_eq!(problem.reason, "LocksOutManagement");
+        assert_eq!(of_rules(&cloud, 8443), rules);
+        let decision = plan(&want, &cloud.holds, Timestamp::UNIX_EPOCH);
+        assert!(said(&decision).is_some_and(|(status, _)| status == "False"));
+        // And the way out is one.
+        let good = restricted("ovn", json!(["198.51.100.0/24"]), true);
+        settle(&good, &mut cloud);
+        assert!(of_rules(&cloud, 8443).contains(&"198.51.100.0/24".to_string()));
+    }
+}
+
+/// A subnet more is made before it is known which addresses are the cluster's own.
+#[test]
+fn rules_for_some_stay_while_it_is_open_whom_the_cluster_lets_in() {
+    let mut cloud = cloud_with_ovn();
+    let mut spec = restricted("ovn", json!(["192.0.2.0/24"]), true);
+    settle(&spec, &mut cloud);
+    let before = of_rules(&cloud, 8443);
+    let ipv6 = json!({"cidr": "fd00:6::/64"});
+    spec["managedSubnets"]
+        .as_array_mut()
+        .expect("subnets")
+        .push(ipv6);
+    let decision = plan(&want(spec.clone()), &cloud.holds, Timestamp::UNIX_EPOCH);
+    let Step::Do(actions) = &decision.step else {
+        panic!("{:?}", decision.step);
+    };
+    for action in actions {
+        cloud.apply(action).expect("accepted");
+    }
+    assert_eq!(of_rules(&cloud, 8443), before);
+    assert_eq!(said(&decision), Some(("True", "")));
+    settle(&spec, &mut cloud);
+    assert!(!of_rules(&cloud, 8443).contains(&"anyone".to_string()));
+}
+
 #[test]
 fn a_list_in_other_words_is_not_set_again() {
     let mut cloud = cloud();

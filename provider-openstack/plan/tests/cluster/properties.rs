@@ -4,8 +4,11 @@ use crds::openstack::v1beta2::OpenStackClusterStatus;
 use jiff::Timestamp;
 use plan::cluster::{Action, Decision, NewFloatingIp, Seen, delete, plan};
 use plan::conditions::is_true;
+use plan::rules::WantedRule;
 use plan::step::Step;
+use plan::world::Direction;
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::cloud::Cloud;
 use super::shapes::{any_spec, crowded_cloud, gone, want};
@@ -87,7 +90,83 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("a time")
 }
 
+/// Whether a decision lets everybody in to the API server or to another port of its load balancer.
+fn opens_the_api(decision: &Decision) -> bool {
+    let Step::Do(actions) = &decision.step else {
+        return false;
+    };
+    let is_open = |wanted: &WantedRule| {
+        let (rule, ports) = (&wanted.rule, [Some(8443), Some(9000)]);
+        rule.direction == Direction::Ingress
+            && ports.contains(&rule.port_min)
+            && rule.remote_ip_prefix.is_none()
+            && rule.remote_group_id.is_none()
+    };
+    actions.iter().any(
+        |action| matches!(action, Action::CreateRules { rules, .. } if rules.iter().any(is_open)),
+    )
+}
+
+/// Takes away what `hidden` says, and has some things twice, as when Neutron answers in part.
+fn disturb(cloud: &mut Cloud, hidden: [bool; 8]) {
+    let holds = &mut cloud.holds;
+    let [
+        subnets,
+        networks,
+        routers,
+        ports,
+        balancers,
+        listeners,
+        status,
+        twins,
+    ] = hidden;
+    if twins {
+        let mut twins = holds.load_balancers.clone();
+        twins.iter_mut().for_each(|twin| twin.id += "-twin");
+        holds.load_balancers.extend(twins);
+    }
+    let mut hide = |is_hidden: bool, hide: fn(&mut Seen)| {
+        if is_hidden {
+            hide(holds);
+        }
+    };
+    hide(subnets, |seen| seen.subnets.clear());
+    hide(networks, |seen| {
+        seen.networks.retain(|network| network.external)
+    });
+    hide(routers, |seen| seen.routers.clear());
+    hide(ports, |seen| seen.ports.clear());
+    hide(balancers && !twins, |seen| seen.load_balancers.clear());
+    hide(listeners, |seen| seen.listeners.clear());
+    hide(status, |seen| {
+        seen.status = OpenStackClusterStatus::default()
+    });
+}
+
 proptest! {
+    /// OVN has no lists of its own: what the security group lets in gets in.
+    #[test]
+    fn an_api_for_some_is_never_opened_to_everybody(
+        spec in any_spec(), made in rounds(), hidden in prop::array::uniform8(any::<bool>()), locked_out: bool,
+    ) {
+        let mut spec = spec;
+        spec["managedSecurityGroups"] = json!({});
+        spec["apiServer"]["managedLoadBalancer"] =
+            json!({"provider": "ovn", "allowedCIDRs": ["192.0.2.0/24"], "additionalPorts": [9000]});
+        let (want, mut cloud) = (want(spec), crowded_cloud());
+        if locked_out {
+            cloud.holds.management.cidrs = vec!["198.51.100.9/32".parse().expect("a CIDR")];
+        }
+        let plan = |seen: &Seen| {
+            let decision = plan(&want, seen, at(1));
+            assert!(!opens_the_api(&decision), "{:?}", decision.step);
+            decision
+        };
+        stumble(&mut cloud, &made, plan);
+        disturb(&mut cloud, hidden);
+        plan(&cloud.holds);
+    }
+
     #[test]
     fn a_cluster_comes_about_and_then_rests(spec in any_spec()) {
         let (want, mut cloud) = (want(spec), crowded_cloud());
