@@ -1,4 +1,6 @@
-//! `capstan stack build`, as people run it.
+//! `capstan stack build` and `capstan stack publish`, as people run them.
+
+mod oci;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -148,4 +150,41 @@ fn what_would_fail_on_a_cluster_is_refused_here() {
             .expect("linked");
     });
     assert!(link.contains("passwd"), "{link}");
+}
+
+#[test]
+fn a_folder_that_has_not_changed_is_published_once() {
+    let registry = oci::Registry::start();
+    let publish = |stack: &Path| -> serde_json::Value {
+        let mut capstan = Command::new(env!("CARGO_BIN_EXE_capstan"));
+        capstan
+            .args(["stack", "publish", "--plain-http", "--output", "json"])
+            .arg(stack)
+            .arg(format!("{}/stacks", registry.address));
+        let output = capstan.output().expect("capstan runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let first = publish(Path::new(LAB));
+    assert_eq!(first["release"], "openstack-lab-1-36-v1");
+    assert_eq!(first["new"], true);
+
+    // Other bytes of the same sources, as another version of this program, or the original, may have packed them.
+    let repacked = registry.repack("openstack-lab-1-36-v1");
+    assert_ne!(first["digest"], repacked);
+    let again = publish(changed(|_| {}).path());
+    assert_eq!(again["release"], first["release"]);
+    assert_eq!(again["reference"], first["reference"]);
+    assert_eq!(
+        (&again["new"], &again["digest"]),
+        (&false.into(), &repacked.into())
+    );
+    assert_eq!(registry.tags(), ["openstack-lab-1-36-v1"]);
+
+    let new = changed(|stack| {
+        std::fs::write(stack.join("cluster-class/README.md"), "new").expect("written")
+    });
+    assert_eq!(publish(new.path())["release"], "openstack-lab-1-36-v2");
+    assert_eq!(registry.tags().len(), 2);
 }

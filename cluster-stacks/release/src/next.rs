@@ -29,7 +29,8 @@ pub struct Last {
     "nothing changed since {cluster_stack}: change the stack, or name versions with --cluster-stack-version"
 )]
 pub struct NothingChanged {
-    cluster_stack: Version,
+    /// The newest release, whose sources are the same.
+    pub cluster_stack: Version,
 }
 
 /// Versions of a build by hash: all parts carry the hash of the whole folder.

@@ -23,8 +23,9 @@ pub enum Command {
     Build(Build),
     /// Publish a release to an OCI registry
     ///
-    /// DIR is a release made by `build`, or a stack's folder, which then is built first. A tag that
-    /// exists is left alone if it holds the same files, and refused if it holds others.
+    /// DIR is a release made by `build`, or a stack's folder, which then is built first. A folder
+    /// that has not changed since the newest release is that release, and nothing is done. A tag
+    /// that exists is left alone if it holds the same files, and refused if it holds others.
     Publish(Publish),
 }
 

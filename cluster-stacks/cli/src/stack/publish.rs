@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use registry::Artifact;
+use registry::oci::Oci;
 use release::ReleaseName;
 use release::hashes::{self, Hashes};
 use release::metadata::Metadata;
+use release::next::NothingChanged;
 use serde::Serialize;
 
 use super::package::{Package, package};
@@ -25,16 +27,30 @@ struct Published {
 /// The command.
 pub async fn command(publish: &Publish) -> Result<()> {
     let oci = publish.connection.connect(&publish.reference)?;
-    let package = if publish.folder.join(CSCTL).exists() {
+    let published = if publish.folder.join(CSCTL).exists() {
         let source =
             Source::read(&publish.folder).with_context(|| publish.folder.display().to_string())?;
-        package(
-            &source,
-            &build::versions(&publish.versions, &source, Some(&oci)).await?,
-        )?
+        match build::versions(&publish.versions, &source, Some(&oci)).await {
+            Ok(versions) => release(&oci, package(&source, &versions)?).await?,
+            Err(error) => unchanged(&oci, &source, &error.downcast()?).await?,
+        }
     } else {
-        built(publish).with_context(|| publish.folder.display().to_string())?
+        let package = built(publish).with_context(|| publish.folder.display().to_string())?;
+        release(&oci, package).await?
     };
+    let Published {
+        reference, digest, ..
+    } = &published;
+    let line = if published.new {
+        format!("published {reference}@{digest}")
+    } else {
+        format!("unchanged {reference}@{digest}")
+    };
+    print(publish.output, &published, &line)
+}
+
+/// Publishes the release, unless the registry has it.
+async fn release(oci: &Oci, package: Package) -> Result<Published> {
     let tag = package.name.tag();
     let mut artifact = Artifact::new(package.files.clone(), annotations(&package)?)?;
     let new = match oci.fetch(&tag).await {
@@ -52,20 +68,30 @@ pub async fn command(publish: &Publish) -> Result<()> {
         }
         Err(error) => return Err(error.into()),
     };
-    let reference = format!("{}:{tag}", oci.place());
-    let line = if new {
-        format!("published {reference}@{}", artifact.digest)
-    } else {
-        format!("{reference} is there already")
-    };
-    let published = Published {
+    Ok(Published {
+        reference: format!("{}:{tag}", oci.place()),
         release: tag,
         digest: artifact.digest,
         kubernetes: package.kubernetes,
-        reference,
         new,
+    })
+}
+
+/// The newest release, which this folder has become already. It is not packaged again to be compared: whoever made it
+/// may have written the same files in other archives.
+async fn unchanged(oci: &Oci, source: &Source, since: &NothingChanged) -> Result<Published> {
+    let name = ReleaseName {
+        stack: source.stack.clone(),
+        version: since.cluster_stack.clone(),
     };
-    print(publish.output, &published, &line)
+    let tag = name.tag();
+    Ok(Published {
+        reference: format!("{}:{tag}", oci.place()),
+        digest: oci.fetch(&tag).await?.digest,
+        release: tag,
+        kubernetes: source.kubernetes.clone(),
+        new: false,
+    })
 }
 
 /// A release that `build` made.
