@@ -18,6 +18,7 @@ use nix::{
 };
 
 use crate::{
+    cache,
     lab::Lab,
     limits, netns,
     order::{self, Direction},
@@ -44,6 +45,7 @@ pub fn down(lab: &Lab, purge: bool) -> Result<()> {
     sweep(lab)?;
     if purge {
         fs::remove_dir_all(&lab.dir).with_context(|| format!("remove {}", lab.dir.display()))?;
+        cache::prune(lab)?;
     }
     match leftovers(lab) {
         left if left.is_empty() => Ok(()),

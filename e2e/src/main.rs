@@ -1,6 +1,7 @@
 //! `cargo lab`: everything that Capstan meets in production, real, on one machine and without an uplink.
 
 mod agent;
+mod cache;
 mod checks;
 mod clean;
 mod flows;
@@ -59,7 +60,8 @@ While developing:
   cargo lab test upgrade            the checks and the flows whose names contain 'upgrade'
   cargo lab --name b up             a second lab beside the first
 
-State lies in $CAPSTAN_LAB_DIR (~/.local/state/capstan-lab), what is downloaded and built in ~/.cache/capstan-lab.
+State lies in $CAPSTAN_LAB_DIR (~/.local/state/capstan-lab), what is downloaded and built in ~/.cache/capstan-lab
+until nobody has used it for two weeks.
 Needs root on Debian 12, and an uplink for the first start.";
 
 #[derive(Subcommand)]
@@ -98,7 +100,8 @@ enum Action {
     },
     /// Stop everything and leave no process, namespace, mount, cgroup or link behind
     Down {
-        /// Remove the lab's files as well; what is downloaded and built stays in the cache
+        /// Remove the lab's files as well; what is downloaded and built stays in the cache until nobody has used it for two
+        /// weeks
         #[arg(long)]
         purge: bool,
     },

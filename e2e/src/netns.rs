@@ -72,6 +72,14 @@ pub fn named(lab: &Lab) -> Vec<String> {
         .collect()
 }
 
+/// Is any lab of this machine up?
+pub fn any_lab() -> bool {
+    let entries = fs::read_dir(NAMED).into_iter().flatten().flatten();
+    entries
+        .filter_map(|e| e.file_name().into_string().ok())
+        .any(|name| name.starts_with("capstan-"))
+}
+
 /// All processes inside one of these namespaces.
 pub fn processes(names: &[String]) -> Vec<Pid> {
     let ours: BTreeSet<_> = names.iter().filter_map(|n| identity(&path(n))).collect();

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use super::mirror;
-use crate::{lab::Lab, tools};
+use crate::{cache, lab::Lab, tools};
 
 /// Where the tools go.
 const PROGRAMS: &[(&str, &[&str])] = &[
@@ -80,6 +80,7 @@ pub fn kept(
     let dir = lab.cache.join("image");
     let done = dir.join(name);
     if done.exists() {
+        cache::used(&done)?;
         return Ok(done);
     }
     fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;

@@ -13,7 +13,7 @@ use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest, Sha256};
 
 use super::run;
-use crate::lab::Lab;
+use crate::{cache, lab::Lab};
 
 /// Installs the rest; from PyPI.
 const UV: &str = "uv==0.13.8";
@@ -22,12 +22,12 @@ const UV: &str = "uv==0.13.8";
 pub fn install(lab: &Lab) -> Result<()> {
     let venv = venv(lab)?;
     let done = venv.join("complete");
-    if done.exists() {
-        return Ok(());
-    }
     let home = venv
         .parent()
         .context("a Python environment without a folder")?;
+    if done.exists() {
+        return cache::used(home);
+    }
     fs::create_dir_all(home).with_context(|| home.display().to_string())?;
     let lock = File::create(home.join("lock"))?;
     let _held = Flock::lock(lock, FlockArg::LockExclusive)

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use sha2::{Digest, Sha256};
 
 use super::catalogue::{Module, Source, Tool};
-use crate::lab::Lab;
+use crate::{cache, lab::Lab};
 
 /// One build at a time: each uses all cores, and several links of this size at once need much memory.
 static TURN: Mutex<()> = Mutex::new(());
@@ -19,9 +19,11 @@ static TURN: Mutex<()> = Mutex::new(());
 /// The tool's binary: the one in the cache, or a new one.
 pub fn built(lab: &Lab, module: &Module, tool: &Tool) -> Result<PathBuf> {
     let source = folder(lab, module);
-    let bin = lab.cache.join("tools").join(digest(&source)?).join("bin");
+    let kept = lab.cache.join("tools").join(digest(&source)?);
+    let bin = kept.join("bin");
     let binary = bin.join(tool.name);
     if binary.exists() {
+        cache::used(&kept)?;
         return Ok(binary);
     }
     let _turn = TURN.lock().map_err(|_| anyhow!("a build panicked"))?;
