@@ -1,8 +1,8 @@
 //! Bad input: each kind of it gets a condition that names the cause.
 
-use std::{fs, time::Duration};
+use std::{fs, thread, time::Duration};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::json;
 
 use super::{
@@ -10,8 +10,8 @@ use super::{
     conditions::{Object, text},
     corrupt, demo,
     kubernetes::{
-        ADDON, CLUSTER_CLASS, CLUSTER_STACK, Kind, OPENSTACK_CLUSTER, OPENSTACK_SERVER, RELEASE,
-        SECRET,
+        ADDON, CLUSTER, CLUSTER_CLASS, CLUSTER_STACK, Kind, OPENSTACK_CLUSTER, OPENSTACK_SERVER,
+        RELEASE, SECRET,
     },
     stack,
     tenant::{Cluster, IDENTITY, Machines, Tenant},
@@ -59,8 +59,13 @@ pub fn run(lab: &Lab) -> Result<()> {
     let tenant = Tenant::open(lab, NAME)?;
     stacks(&tenant)?;
     unreachable_registry(&tenant)?;
-    clusters(&tenant)?;
-    broken_add_on(&tenant)?;
+    thread::scope(|scope| {
+        let broken = scope.spawn(|| broken_add_on(&tenant));
+        clusters(&tenant)?;
+        let broken = broken.join();
+        broken.map_err(|_| anyhow!("the flow of the add-on panicked"))?
+    })?;
+    tenant.api.delete(CLUSTER_STACK, NAME, stack::LAB)?;
     audit::clean_since(lab, &before)
 }
 
@@ -252,6 +257,9 @@ fn clusters(tenant: &Tenant<'_>) -> Result<()> {
         tenant.secret(name, openstack::PASSWORD, Some(&ca))?;
     }
     for bad in &all {
+        tenant.api.delete(CLUSTER, NAME, bad.name)?;
+    }
+    for bad in &all {
         tenant.delete(bad.name)?;
     }
     for name in [WRONG_PASSWORD, NO_AUTHORITY] {
@@ -307,10 +315,7 @@ fn broken_add_on(tenant: &Tenant<'_>) -> Result<()> {
         }
     }
     tenant.delete(NAME)?;
-    for name in [broken.name.as_str(), stack::LAB] {
-        tenant.api.delete(CLUSTER_STACK, &tenant.namespace, name)?;
-    }
-    Ok(())
+    tenant.api.delete(CLUSTER_STACK, NAME, &broken.name)
 }
 
 /// Waits until one of the objects says it.

@@ -10,7 +10,6 @@ use super::{
     kubernetes::CLUSTER,
     stack,
     tenant::{Cluster, Machines, Tenant},
-    wait,
 };
 use crate::{lab::Lab, parts::capstan};
 
@@ -42,11 +41,7 @@ pub fn run(lab: &Lab) -> Result<()> {
 
     tenant.api.delete(CLUSTER, &tenant.namespace, NAME)?;
     kill(lab, &mut moments)?;
-    let gone = tenant.delete(NAME);
-    if gone.is_err() {
-        wait::diagnose(&tenant, NAME);
-    }
-    gone?;
+    tenant.delete(NAME)?;
     audit::clean_since(lab, &before)
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{audit, demo, tenant::Tenant, wait};
+use super::{audit, demo, tenant::Tenant};
 use crate::lab::Lab;
 
 /// Deletes the demo's cluster, and compares cloud and host with what they were before it.
@@ -13,10 +13,7 @@ pub fn run(lab: &Lab) -> Result<()> {
         None => demo::create(lab)?.1,
     };
     let before = audit::kept(lab, demo::NAME)?;
-    let gone = tenant.delete(&cluster.name);
-    if gone.is_err() {
-        wait::diagnose(&tenant, &cluster.name);
-    }
-    lab.say(format_args!("gone after {:.1} s", gone?.as_secs_f64()));
+    let gone = tenant.delete(&cluster.name)?;
+    lab.say(format_args!("gone after {:.1} s", gone.as_secs_f64()));
     audit::clean_since(lab, &before)
 }

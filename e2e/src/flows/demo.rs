@@ -128,7 +128,7 @@ pub fn follow(tenant: &Tenant<'_>, cluster: &Cluster) -> Result<()> {
     // Of a cluster that is there already only what changes is news.
     let objects = tenant.objects(&cluster.name)?;
     ahead.retain(|(_, reached)| !reached(&objects));
-    let done = wait::until(&cluster.name, DEADLINE, || {
+    wait::until_cluster(tenant, &cluster.name, "all is Ready", DEADLINE, || {
         let objects = tenant.objects(&cluster.name)?;
         ahead.retain(|(what, reached)| {
             let reached = reached(&objects);
@@ -137,13 +137,10 @@ pub fn follow(tenant: &Tenant<'_>, cluster: &Cluster) -> Result<()> {
             }
             !reached
         });
-        tenant.missing(cluster)
-    });
-    match done {
-        Ok(_) => say("all is Ready"),
-        Err(_) => wait::diagnose(tenant, &cluster.name),
-    }
-    done.map(drop)
+        Ok(tenant.missing(cluster, &objects))
+    })?;
+    say("all is Ready");
+    Ok(())
 }
 
 fn cluster_says(objects: &[Object], condition: &str) -> bool {

@@ -94,15 +94,7 @@ impl Stack {
     /// # Errors
     /// What `capstan` says.
     pub fn publish(&self, lab: &Lab) -> Result<Published> {
-        match publish(lab, &self.folder) {
-            Ok(published) => Ok(published),
-            Err(e) => match unchanged_since(&format!("{e:#}")) {
-                Some(version) => Ok(Published {
-                    release: release(&self.name, version),
-                }),
-                None => Err(e),
-            },
-        }
+        publish(lab, &self.folder)
     }
 
     /// Builds the release, without publishing it; returns its folder.
@@ -144,12 +136,6 @@ fn capstan(lab: &Lab, arguments: impl FnOnce(&mut Command) -> &mut Command) -> R
         bail!("{}", String::from_utf8_lossy(&out.stderr).trim());
     }
     Ok(out.stdout)
-}
-
-/// The version after `nothing changed since`.
-fn unchanged_since(said: &str) -> Option<&str> {
-    let (_, rest) = said.split_once("nothing changed since ")?;
-    rest.split(':').next()
 }
 
 fn copy_folder(from: &Path, to: &Path) -> Result<()> {
@@ -215,12 +201,5 @@ mod tests {
             registration["kubeletExtraArgs"][1]["value"],
             "openstack:///'{{ instance_id }}'"
         );
-    }
-
-    #[test]
-    fn an_unchanged_stack_names_its_release() {
-        let said = "capstan: nothing changed since v3: change the stack, or name versions";
-        assert_eq!(unchanged_since(said), Some("v3"));
-        assert_eq!(unchanged_since("capstan: no registry"), None);
     }
 }

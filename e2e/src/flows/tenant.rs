@@ -273,7 +273,7 @@ impl<'a> Tenant<'a> {
     /// Deletes a cluster and waits until nothing of it is left in the management cluster; returns how long it took.
     pub fn delete(&self, cluster: &str) -> Result<Duration> {
         self.api.delete(CLUSTER, &self.namespace, cluster)?;
-        wait::until(&format!("the end of {cluster}"), DELETE_DEADLINE, || {
+        wait::until_cluster(self, cluster, "its end", DELETE_DEADLINE, || {
             self.left(cluster)
         })
     }
@@ -289,36 +289,36 @@ impl<'a> Tenant<'a> {
         Ok(objects.iter().filter(own).map(line).collect())
     }
 
-    /// What keeps a cluster from being as it was asked for: a line for each thing.
-    pub fn missing(&self, cluster: &Cluster) -> Result<Vec<String>> {
-        let objects = self.objects(&cluster.name)?;
-        let mut missing: Vec<String> = objects.iter().flat_map(ill).collect();
-        let count = |kind| objects.iter().filter(|o| o.kind == kind).count();
+    /// What keeps a cluster with these `objects` from being as it was asked for: a line for each thing.
+    pub fn missing(&self, cluster: &Cluster, objects: &[Object]) -> Vec<String> {
         let machines = cluster.workers + 1;
-        for (kind, wanted) in [
+        let wanted = [
             (ADDON, 1),
             (CLUSTER, 1),
             (CONTROL_PLANE, 1),
             (MACHINE_DEPLOYMENT, 1),
             (MACHINE, machines),
             (OPENSTACK_MACHINE, machines),
-        ] {
-            let found = count(kind);
-            if found != wanted {
-                missing.push(format!("{kind}: {found} instead of {wanted}"));
-            }
-        }
+        ];
+        let mut missing = lacking(objects, &wanted);
         match self.nodes(&cluster.name) {
-            Ok(nodes) => {
-                missing.extend(nodes.iter().flat_map(ill));
-                if nodes.len() != machines {
-                    missing.push(format!("Node: {} instead of {machines}", nodes.len()));
-                }
-            }
+            Ok(nodes) => missing.extend(lacking(&nodes, &[(NODE, machines)])),
             Err(e) => missing.push(format!("Nodes: {e:#}")),
         }
-        Ok(missing)
+        missing
     }
+}
+
+/// What is wrong with objects, and of which kinds there are too few or too many: a line for each thing.
+pub fn lacking(objects: &[Object], wanted: &[(Kind, usize)]) -> Vec<String> {
+    let mut lacking: Vec<String> = objects.iter().flat_map(ill).collect();
+    for (kind, wanted) in wanted {
+        let found = objects.iter().filter(|o| o.kind == *kind).count();
+        if found != *wanted {
+            lacking.push(format!("{kind}: {found} instead of {wanted}"));
+        }
+    }
+    lacking
 }
 
 /// What is wrong with an object, unless all is well with it.

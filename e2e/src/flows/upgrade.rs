@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use anyhow::{Result, ensure};
 
 use super::{
-    conditions::text,
+    conditions::{Object, text},
     demo,
     kubernetes::{ADDON, DEPLOYMENT, MACHINE, NODE},
     stack,
@@ -42,15 +42,14 @@ pub fn run(lab: &Lab) -> Result<()> {
     ));
     cluster.class = class;
     tenant.apply(&cluster)?;
-    let moved = wait::until("the move to the new class", DEADLINE, || {
-        let mut missing = unmoved(&tenant, &cluster)?;
-        missing.extend(tenant.missing(&cluster)?);
+    let what = "the move to the new class";
+    let moved = wait::until_cluster(&tenant, &cluster.name, what, DEADLINE, || {
+        let objects = tenant.objects(&cluster.name)?;
+        let mut missing = unmoved(&tenant, &cluster, &objects)?;
+        missing.extend(tenant.missing(&cluster, &objects));
         Ok(missing)
-    });
-    if moved.is_err() {
-        wait::diagnose(&tenant, &cluster.name);
-    }
-    lab.say(format_args!("moved after {:.1} s", moved?.as_secs_f64()));
+    })?;
+    lab.say(format_args!("moved after {:.1} s", moved.as_secs_f64()));
     let (control_planes, workers) = machines(&tenant, &cluster)?;
     ensure!(
         control_planes == old_control_planes,
@@ -64,9 +63,9 @@ pub fn run(lab: &Lab) -> Result<()> {
 }
 
 /// What does not come from the new class yet.
-fn unmoved(tenant: &Tenant<'_>, cluster: &Cluster) -> Result<Vec<String>> {
+fn unmoved(tenant: &Tenant<'_>, cluster: &Cluster, objects: &[Object]) -> Result<Vec<String>> {
     let mut missing = Vec::new();
-    for object in tenant.objects(&cluster.name)? {
+    for object in objects {
         let recorded = &object.value["spec"]["clusterStack"];
         if object.kind == ADDON && *recorded != cluster.class {
             missing.push(format!("ClusterAddon: its add-ons are those of {recorded}"));
@@ -103,7 +102,7 @@ fn machines(
     });
     let names = |list: Vec<_>| {
         list.into_iter()
-            .map(|m: &super::conditions::Object| m.name().to_owned())
+            .map(|m: &Object| m.name().to_owned())
             .collect()
     };
     Ok((names(control_planes), names(workers)))

@@ -57,8 +57,26 @@ pub fn until_true(
     })
 }
 
+/// The same for something of a cluster: if it does not come, what is wrong with the cluster is said first.
+///
+/// # Errors
+/// As [`until`].
+pub fn until_cluster(
+    tenant: &Tenant<'_>,
+    cluster: &str,
+    what: &str,
+    deadline: Duration,
+    missing: impl FnMut() -> Result<Vec<String>>,
+) -> Result<Duration> {
+    let waited = until(&format!("{cluster}: {what}"), deadline, missing);
+    if waited.is_err() {
+        diagnose(tenant, cluster);
+    }
+    waited
+}
+
 /// Says what is wrong with everything that belongs to a cluster, and what the operator logged last.
-pub fn diagnose(tenant: &Tenant<'_>, cluster: &str) {
+fn diagnose(tenant: &Tenant<'_>, cluster: &str) {
     let lab = tenant.lab;
     lab.say(format_args!(
         "What is not as it should be with {}/{cluster}:",

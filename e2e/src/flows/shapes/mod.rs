@@ -16,7 +16,7 @@ use super::{
     audit,
     conditions::{Object, text},
     kubernetes::{CLUSTER, CONTROL_PLANE, MACHINE, OPENSTACK_CLUSTER, OPENSTACK_MACHINE},
-    tenant::Tenant,
+    tenant::{Tenant, lacking},
     wait,
 };
 use crate::lab::Lab;
@@ -43,6 +43,10 @@ pub fn run(lab: &Lab) -> Result<()> {
             arrive(&tenant, shape, VERSIONS[0])?;
             (shape.check)(&Sky::see(&tenant, shape.name)?).context(shape.name)
         })?;
+        // What was seen can go while the others come: each control plane takes its share of the machine.
+        if !shape.upgrade {
+            tenant.api.delete(CLUSTER, NAMESPACE, shape.name)?;
+        }
     }
     for shape in shapes.iter().filter(|s| s.upgrade) {
         lab.step(format!("{}: upgrade", shape.name), || {
@@ -51,14 +55,7 @@ pub fn run(lab: &Lab) -> Result<()> {
     }
     lab.step("deletion", || {
         for shape in &shapes {
-            tenant.api.delete(CLUSTER, NAMESPACE, shape.name)?;
-        }
-        for shape in &shapes {
-            let gone = tenant.delete(shape.name);
-            if gone.is_err() {
-                wait::diagnose(&tenant, shape.name);
-            }
-            gone?;
+            tenant.delete(shape.name)?;
         }
         manifest::remove(&tenant, &shapes)?;
         brought::there(lab)?;
@@ -69,37 +66,24 @@ pub fn run(lab: &Lab) -> Result<()> {
 
 /// Waits until all objects of a cluster are well and its machines have this version.
 fn arrive(tenant: &Tenant<'_>, shape: &Shape, version: &str) -> Result<()> {
-    let there = wait::until(shape.name, DEADLINE, || missing(tenant, shape, version));
-    if there.is_err() {
-        wait::diagnose(tenant, shape.name);
-    }
-    there.map(drop)
+    let what = format!("all is Ready at {version}");
+    wait::until_cluster(tenant, shape.name, &what, DEADLINE, || {
+        missing(tenant, shape, version)
+    })
+    .map(drop)
 }
 
 fn missing(tenant: &Tenant<'_>, shape: &Shape, version: &str) -> Result<Vec<String>> {
     let objects = tenant.objects(shape.name)?;
-    let mut missing: Vec<String> = objects
-        .iter()
-        .filter(|o| !o.is_well())
-        .flat_map(|o| {
-            let mut lines = o.complaints();
-            lines.push(format!("{} {} is not well", o.kind, o.name()));
-            lines
-        })
-        .collect();
     let machines = shape.control_planes + shape.workers;
-    for (kind, wanted) in [
+    let wanted = [
         (CLUSTER, 1),
         (OPENSTACK_CLUSTER, 1),
         (CONTROL_PLANE, 1),
         (MACHINE, machines),
         (OPENSTACK_MACHINE, machines),
-    ] {
-        let found = objects.iter().filter(|o| o.kind == kind).count();
-        if found != wanted {
-            missing.push(format!("{kind}: {found} instead of {wanted}"));
-        }
-    }
+    ];
+    let mut missing = lacking(&objects, &wanted);
     let old = |o: &&Object| o.kind == MACHINE && o.value["spec"]["version"] != version;
     missing.extend(
         objects
@@ -124,17 +108,13 @@ fn upgrade(tenant: &Tenant<'_>, shape: &Shape) -> Result<()> {
     manifest::apply(tenant, shape, VERSIONS[1])?;
     let workload = tenant.workload(shape.name)?;
     let (mut answered, mut longest) = (Instant::now(), Duration::ZERO);
-    let there = wait::until(shape.name, DEADLINE, || {
+    wait::until_cluster(tenant, shape.name, "all is new", DEADLINE, || {
         if workload.read("/version").is_ok() {
             longest = longest.max(answered.elapsed());
             answered = Instant::now();
         }
         missing(tenant, shape, VERSIONS[1])
-    });
-    if there.is_err() {
-        wait::diagnose(tenant, shape.name);
-    }
-    there?;
+    })?;
     tenant.lab.say(format_args!(
         "the API was silent for at most {:.1} s",
         longest.as_secs_f64()
