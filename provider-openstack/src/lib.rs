@@ -23,7 +23,7 @@
 //! | `server_object`, `ipam` | the objects that controllers make in the management cluster |
 //! | `lookup` | objects as last seen, or else asked for |
 //! | `arrival` | when an object came to this management cluster |
-//! | `catalog` | images and flavors |
+//! | `catalog` | images, flavors and server groups |
 
 pub mod admission;
 mod arrival;

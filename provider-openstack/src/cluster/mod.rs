@@ -21,7 +21,7 @@ use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::{OpenStackCluster, OpenStackMachine};
 use jiff::Timestamp;
 use kube::{Api, ResourceExt};
-use plan::cluster::{Action, Gone, Owner, Want};
+use plan::cluster::{Action, Gone, Owner, Want, is_of_cloud};
 use plan::step::Step;
 use runtime::backoff::jittered;
 use runtime::controller::Cached;
@@ -124,27 +124,33 @@ async fn reconcile(
             return Err(error);
         }
     };
-    Ok(match step {
-        Step::Do(actions) if controller.is_again(&key, &actions) => {
-            Requeue::After(jittered(BLOCKED))
-        }
-        Step::Do(_) => Requeue::After(Duration::ZERO),
-        Step::Wait(_) => Requeue::After(jittered(FALLBACK)),
-        Step::Blocked(problem) if is_of_cloud(&problem) => {
-            let generation = object.metadata.generation;
-            return Ok(controller.problems.found(&key, &problem, generation));
-        }
-        Step::Blocked(_) => Requeue::After(jittered(BLOCKED)),
-        Step::Done if deleting => {
-            finalizer::remove(&api, object, CLUSTER_FINALIZER).await?;
-            controller.forget(&key);
-            Requeue::OnChange
-        }
-        Step::Done => Requeue::After(jittered(RESYNC)),
-    })
+    if deleting && step == Step::Done {
+        finalizer::remove(&api, object, CLUSTER_FINALIZER).await?;
+        controller.forget(&key);
+        return Ok(Requeue::OnChange);
+    }
+    Ok(controller.requeue(object, &key, &step))
 }
 
 impl Controller {
+    /// When to look again, if nothing wakes the object before.
+    fn requeue(&self, object: &OpenStackCluster, key: &Key, step: &Step<Action>) -> Requeue {
+        if let Step::Blocked(problem) = step
+            && is_of_cloud(problem)
+        {
+            let generation = object.metadata.generation;
+            return self.problems.found(key, problem, generation);
+        }
+        self.problems.none(key);
+        Requeue::After(match step {
+            Step::Do(actions) if self.is_again(key, actions) => jittered(BLOCKED),
+            Step::Do(_) => Duration::ZERO,
+            Step::Wait(_) => jittered(FALLBACK),
+            Step::Blocked(_) => jittered(BLOCKED),
+            Step::Done => jittered(RESYNC),
+        })
+    }
+
     /// Observe, plan, execute, publish.
     async fn converge(
         &self,
@@ -206,6 +212,7 @@ impl Controller {
     /// The object is gone, or no longer ours.
     fn forget(&self, key: &Key) {
         self.context.clouds.forget(&Waiter::Cluster.key(key));
+        self.problems.none(key);
         locked(&self.last).remove(key);
     }
 }

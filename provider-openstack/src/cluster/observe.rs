@@ -73,7 +73,10 @@ impl Controller {
         } else {
             NETWORKING.to_vec()
         };
-        let tables = view.snapshot(&kinds).await?;
+        let since = self
+            .problems
+            .since(&Key::of(object), object.metadata.generation);
+        let tables = view.snapshot_since(&kinds, since).await?;
         let bastion = self.bastion(owner, deleting).await?;
         let mut seen = rows(&tables, view.cloud().project_id(), gone, bastion.as_ref());
         seen.status = status;
@@ -313,11 +316,6 @@ pub(super) fn follow(
         {
             view.expect(&key, &[Kind::LoadBalancers]);
         }
-        // What is missing may be made any time, so the next look asks the cloud.
-        Step::Blocked(_) if gone.load_balancer => {
-            view.doubt(&[&NETWORKING[..], &BALANCING].concat())
-        }
-        Step::Blocked(_) => view.doubt(&NETWORKING),
         _ => view.settled(&key),
     }
 }

@@ -61,6 +61,22 @@ use part::Part;
 use resolve::{Net, Resolved, Unresolved};
 use status::Draft;
 
+use crate::step::Problem;
+
+/// Reasons of problems that only a change of an object solves.
+const OF_OBJECTS: [&str; 5] = [
+    "BastionNameTaken",
+    "InvalidSpec",
+    "LocksOutManagement",
+    "NamesTaken",
+    "NoEndpoint",
+];
+
+/// Whether the cloud could solve the problem, so that it is worth being asked again.
+pub fn is_of_cloud(problem: &Problem) -> bool {
+    !OF_OBJECTS.contains(&problem.reason.as_str())
+}
+
 /// What to do next about a cluster's infrastructure.
 pub type Decision = crate::step::Decision<Action, Published>;
 

@@ -1,7 +1,7 @@
 //! Wishes that cannot be fulfilled name themselves, and break nothing.
 
 use jiff::Timestamp;
-use plan::cluster::{Action, NewNetwork, Seen, delete, plan};
+use plan::cluster::{Action, NewNetwork, Seen, Want, delete, is_of_cloud, plan};
 use plan::step::{Problem, Step};
 use plan::world::{
     Direction, EtherType, ExistingRule, FloatingIp, Network, Port, Rule, SecurityGroup, State,
@@ -367,6 +367,34 @@ fn a_subnet_that_is_not_seen_does_not_empty_the_status() {
     let decision = plan(&want(spec), &cloud.holds, Timestamp::UNIX_EPOCH);
     assert!(matches!(decision.step, Step::Blocked(_)));
     assert_eq!(decision.status.status.network, before);
+}
+
+/// To ask the cloud again is in vain where an object has to change.
+#[test]
+fn the_cloud_is_asked_again_only_about_what_it_could_solve() {
+    let unknown = with("externalNetwork", json!({"filter": {"name": "publik"}}));
+    let (problem, _) = blocked(unknown, &cloud().holds);
+    assert!(is_of_cloud(&problem), "{problem}");
+    let hosted = json!({
+        "managedSubnets": [{"cidr": "10.6.0.0/24"}],
+        "apiServer": {"enableFloatingIP": false},
+    });
+    let mut cloud = cloud();
+    let want = want(hosted);
+    let problem = loop {
+        match plan(&want, &cloud.holds, Timestamp::UNIX_EPOCH).step {
+            Step::Do(actions) => actions
+                .iter()
+                .for_each(|action| cloud.apply(action).expect("done")),
+            Step::Blocked(problem) => break problem,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(problem.reason, "NoEndpoint");
+    assert!(!is_of_cloud(&problem), "{problem}");
+    let invalid = cluster(json!({"managedSubnets": [{"cidr": "nonsense"}]}));
+    let problem = Want::of(&invalid, &owner()).expect_err("not a CIDR");
+    assert!(!is_of_cloud(&problem), "{problem}");
 }
 
 #[test]
