@@ -130,6 +130,15 @@ impl Token {
         })
     }
 
+    /// Whether the catalog has the service anywhere.
+    pub(crate) fn has(&self, service: Service) -> bool {
+        let types = service.catalog_types();
+        let mut entries = self.catalog.iter();
+        entries.any(|entry| {
+            types.contains(&entry.service_type.as_str()) && !entry.endpoints.is_empty()
+        })
+    }
+
     /// The regions of the catalog, for messages.
     pub(crate) fn regions(&self) -> Vec<String> {
         let all = self.catalog.iter().flat_map(|entry| &entry.endpoints);

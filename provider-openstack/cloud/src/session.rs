@@ -153,10 +153,13 @@ impl Cloud {
         }
     }
 
-    /// Whether the catalog has the service for this region and interface.
+    /// Whether the cloud has the service at all, in whatever region and for whatever interface: where
+    /// it has not, nothing of it can be left. A region that is not the right one says nothing.
+    ///
+    /// # Errors
+    /// There is no token, whose catalog says it.
     pub async fn has(&self, service: Service) -> Result<bool> {
-        let token = self.token(None).await?;
-        Ok(self.endpoint(&token, service).is_some())
+        Ok(self.token(None).await?.has(service))
     }
 
     fn endpoint(&self, token: &Token, service: Service) -> Option<String> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloud::{Kind, Tables, View};
+use cloud::{Kind, Service, Tables, View};
 use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::{OpenStackCluster, OpenStackClusterStatus};
 use plan::cluster::{Action, Gone, Octavia, Owner, Seen};
@@ -68,7 +68,10 @@ impl Controller {
             // Ports of servers and load balancers go with these, without a call of ours.
             view.doubt(&[Kind::Ports]);
         }
-        let kinds = if gone.load_balancer {
+        // Nothing is left of what the cloud does not have; but while it is wanted, its lack is told.
+        let balancing =
+            gone.load_balancer && (!deleting || view.cloud().has(Service::LoadBalancer).await?);
+        let kinds = if balancing {
             [&NETWORKING[..], &BALANCING[..]].concat()
         } else {
             NETWORKING.to_vec()
