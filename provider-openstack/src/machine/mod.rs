@@ -19,6 +19,7 @@ use runtime::controller::Cached;
 use runtime::{Key, Kit, Loop, Requeue, finalizer};
 
 use crate::pause::Pauses;
+use crate::problems::Problems;
 use crate::wake::{Waiter, Wakes};
 use crate::{Context, Error, identity};
 
@@ -29,6 +30,8 @@ struct Machines {
     clusters: Cached<capi::Cluster>,
     infrastructures: Cached<OpenStackCluster>,
     servers: Cached<OpenStackServer>,
+    /// What the cloud could solve.
+    problems: Problems,
 }
 
 /// Runs the controller until the process is asked to stop.
@@ -52,6 +55,7 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
         clusters,
         infrastructures,
         servers,
+        problems: Problems::default(),
     };
     controller.run(Arc::new(machines), reconcile).await;
 }
@@ -97,11 +101,14 @@ async fn reconcile(
     if deleting && decision.step == Step::Done {
         finalizer::remove(&api, &*object, MACHINE_FINALIZER).await?;
         context.clouds.forget(&Waiter::Machine.key(&key));
+        machines.problems.none(&key);
         return Ok(Requeue::OnChange);
     }
     Ok(observe::requeue(
         &seen,
-        &Waiter::Machine.key(&key),
+        &machines.problems,
+        &key,
+        &want,
         &decision.step,
     ))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud::view::Tables;
-use cloud::{Kind, View};
+use cloud::{Kind, Service, View};
 use crds::openstack::v1alpha1::OpenStackServer;
 use plan::machine::{Action, Ingress, Seen, SeenIngress, Want};
 use plan::step::Step;
@@ -15,6 +15,8 @@ use runtime::{Key, Requeue};
 
 use super::Machines;
 use crate::lookup::find;
+use crate::problems::Problems;
+use crate::wake::Waiter;
 use crate::{Error, world};
 
 /// Nothing of what is awaited happened for this long: look anyway.
@@ -56,11 +58,15 @@ impl Machines {
             .as_ref()
             .unwrap_or(&want.cluster.identity_ref);
         let view = self.context.view(&want.namespace, identity).await?;
-        let kinds: &[Kind] = match want.cluster.ingress {
-            Ingress::FloatingIp { .. } => &[Kind::Ports, Kind::FloatingIps],
-            _ => &[Kind::Ports, Kind::LoadBalancers, Kind::Pools],
-        };
-        let tables = view.snapshot(kinds).await?;
+        let mut kinds = vec![Kind::Ports];
+        match want.cluster.ingress {
+            Ingress::FloatingIp { .. } => kinds.push(Kind::FloatingIps),
+            // Nothing is left of what the cloud does not have.
+            _ if want.deleting && !view.cloud().has(Service::LoadBalancer).await? => {}
+            _ => kinds.extend([Kind::LoadBalancers, Kind::Pools]),
+        }
+        let since = self.problems.since(key, want.generation);
+        let tables = view.snapshot_since(&kinds, since).await?;
         let ingress = Some(ingress(&tables, want, server.as_ref()));
         Ok(Observed {
             plan: Seen { server, ingress },
@@ -110,7 +116,27 @@ fn ingress(tables: &Tables, want: &Want, server: Option<&OpenStackServer>) -> Se
 }
 
 /// Tells the view what the object waits for, and the controller when to come back.
-pub fn requeue(seen: &Observed, key: &str, step: &Step<Action>) -> Requeue {
+pub fn requeue(
+    seen: &Observed,
+    problems: &Problems,
+    key: &Key,
+    want: &Want,
+    step: &Step<Action>,
+) -> Requeue {
+    follow(seen, &Waiter::Machine.key(key), step);
+    // Without a look at the cloud it is the server object that has a problem, and that is watched.
+    if let (Step::Blocked(problem), Some(_)) = (step, &seen.cloud) {
+        return problems.found(key, problem, want.generation);
+    }
+    problems.none(key);
+    match step {
+        Step::Do(_) => Requeue::After(Duration::ZERO),
+        Step::Wait(waiting) if !waiting.on.is_empty() => Requeue::After(jittered(AT_LAST)),
+        Step::Wait(_) | Step::Done | Step::Blocked(_) => Requeue::OnChange,
+    }
+}
+
+fn follow(seen: &Observed, key: &str, step: &Step<Action>) {
     if let (Some((view, tables)), Some(around)) = (&seen.cloud, &seen.plan.ingress) {
         let balancers = around.load_balancers.iter().map(|balancer| &balancer.id);
         let pools = around.pools.iter().map(|pool| &pool.id);
@@ -126,10 +152,5 @@ pub fn requeue(seen: &Observed, key: &str, step: &Step<Action>) -> Requeue {
             _ => view.settled(key),
         }
         view.follow(key, follows, tables);
-    }
-    match step {
-        Step::Do(_) => Requeue::After(Duration::ZERO),
-        Step::Wait(waiting) if !waiting.on.is_empty() => Requeue::After(jittered(AT_LAST)),
-        Step::Wait(_) | Step::Done | Step::Blocked(_) => Requeue::OnChange,
     }
 }
