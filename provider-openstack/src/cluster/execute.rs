@@ -70,6 +70,11 @@ impl Controller {
             Action::LabelServerObject { name, watch_filter } => {
                 server_object::label(&servers(), name, watch_filter).await?;
             }
+            Action::UpdateServerObject {
+                name,
+                identity_ref,
+                ports,
+            } => server_object::update(&servers(), name, identity_ref, ports).await?,
             in_cloud => call(cloud, in_cloud)
                 .await
                 .map_err(|source| Error::Execute {
@@ -206,6 +211,7 @@ async fn connect(network: Networking<'_>, action: &Action) -> cloud::Result<()> 
         | Action::CreateServerObject(_)
         | Action::DeleteServerObject { .. }
         | Action::LabelServerObject { .. }
+        | Action::UpdateServerObject { .. }
         | Action::ForBastion(_) => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crds::openstack::conditions::{ConditionType, Reason};
 use crds::openstack::v1alpha1::OpenStackServer;
-use crds::openstack::v1beta2::IPv6Mode;
+use crds::openstack::v1beta2::{IPv6Mode, OpenStackIdentityReference, PortOpts};
 use ipnet::IpNet;
 
 use super::balance::{Balance, NewLoadBalancer};
@@ -99,6 +99,13 @@ pub enum Action {
         name: String,
         watch_filter: String,
     },
+    /// Writes into the object of the bastion what may change: the credentials.
+    UpdateServerObject {
+        name: String,
+        identity_ref: OpenStackIdentityReference,
+        /// As they are.
+        ports: Vec<PortOpts>,
+    },
     /// An action for the bastion, without which the cluster is complete.
     ForBastion(Box<Action>),
 }
@@ -170,6 +177,7 @@ impl Action {
             Action::CreateServerObject(_) => "CreateServer",
             Action::DeleteServerObject { .. } => "DeleteServer",
             Action::LabelServerObject { .. } => "LabelOpenStackServer",
+            Action::UpdateServerObject { .. } => "UpdateOpenStackServer",
             Action::ForBastion(action) => action.name(),
         }
     }
@@ -215,6 +223,7 @@ impl Action {
             Action::CreateServerObject(_)
             | Action::DeleteServerObject { .. }
             | Action::LabelServerObject { .. }
+            | Action::UpdateServerObject { .. }
             | Action::ForBastion(_) => (Of::Ready, Why::OpenStackError),
         })
     }
@@ -284,6 +293,7 @@ impl fmt::Display for Action {
             }
             Action::DeleteServerObject { name } => write!(f, "delete OpenStackServer {name}"),
             Action::LabelServerObject { name, .. } => write!(f, "label OpenStackServer {name}"),
+            Action::UpdateServerObject { name, .. } => write!(f, "update OpenStackServer {name}"),
             Action::ForBastion(action) => action.fmt(f),
         }
     }

@@ -32,8 +32,6 @@ pub struct Bastion {
     /// Name, namespace, labels and owner of its object.
     pub meta: ObjectMeta,
     pub machine: OpenStackMachineSpec,
-    /// The cluster's credentials.
-    pub identity_ref: OpenStackIdentityReference,
     pub availability_zone: Option<String>,
     /// The subnets that ports take their addresses from which name no network; empty leaves it to
     /// Neutron.
@@ -55,7 +53,6 @@ impl Bastion {
         Some(Self {
             meta: meta(cluster, owner),
             machine: bastion.spec.clone()?,
-            identity_ref: spec.identity_ref.clone(),
             availability_zone: bastion
                 .availability_zone
                 .clone()
@@ -69,11 +66,11 @@ impl Bastion {
     }
 
     /// Its object, in a cluster that has come this far.
-    fn object(&self, tags: &[String], status: &OpenStackClusterStatus) -> OpenStackServer {
+    fn object(&self, want: &Want, status: &OpenStackClusterStatus) -> OpenStackServer {
         let group = status.bastion_security_group.as_ref();
         let blueprint = Blueprint {
-            identity_ref: &self.identity_ref,
-            cluster_tags: tags,
+            identity_ref: &want.identity.credentials,
+            cluster_tags: &want.tags,
             network: status.network.as_ref().map(|network| network.id.as_str()),
             subnets: &self.subnets,
             security_group: group.map(|group| group.id.as_str()),
@@ -131,8 +128,8 @@ pub(super) struct Progress {
 
 pub(super) fn plan(cx: &Context<'_, '_>) -> Result<Progress, Problem> {
     let seen = cx.seen.bastion.as_ref();
-    let unlabelled = seen.and_then(|object| label(&cx.want.identity, object));
-    if let Some(action) = unlabelled {
+    let outdated = seen.and_then(|object| correction(&cx.want.identity, object));
+    if let Some(action) = outdated {
         return Ok(Progress {
             status: cx.seen.status.bastion.clone(),
             actions: vec![action],
@@ -145,7 +142,7 @@ pub(super) fn plan(cx: &Context<'_, '_>) -> Result<Progress, Problem> {
             None => rest(cx),
         };
     };
-    let wanted = bastion.object(&cx.want.tags, cx.status);
+    let wanted = bastion.object(cx.want, cx.status);
     match seen {
         None => Ok(Progress {
             status: kept_address(cx),
@@ -310,16 +307,41 @@ pub(super) fn delete_object(object: &OpenStackServer) -> Action {
     }
 }
 
+/// What its object needs so that somebody can handle it, also when it goes.
+pub(super) fn correction(identity: &Identity, object: &OpenStackServer) -> Option<Action> {
+    if !is_ours(identity, object) {
+        return None;
+    }
+    label(identity, object).or_else(|| update(identity, object))
+}
+
 /// CAPO gives the object no label of the watch filter, without which nobody here handles it.
-pub(super) fn label(identity: &Identity, object: &OpenStackServer) -> Option<Action> {
+fn label(identity: &Identity, object: &OpenStackServer) -> Option<Action> {
     let filter = identity.watch_filter.as_ref()?;
     let labels = object.metadata.labels.as_ref();
     let has = labels.and_then(|labels| labels.get(WATCH_FILTER_LABEL));
-    let lacks = is_ours(identity, object) && has != Some(filter);
-    lacks.then(|| Action::LabelServerObject {
+    (has != Some(filter)).then(|| Action::LabelServerObject {
         name: object.metadata.name.clone().unwrap_or_default(),
         watch_filter: filter.clone(),
     })
+}
+
+/// The credentials that it was made with may be of no use any more.
+fn update(identity: &Identity, object: &OpenStackServer) -> Option<Action> {
+    let wanted = &identity.credentials;
+    (plain(&object.spec.identity_ref) != plain(wanted)).then(|| Action::UpdateServerObject {
+        name: object.metadata.name.clone().unwrap_or_default(),
+        identity_ref: wanted.clone(),
+        ports: object.spec.ports.clone(),
+    })
+}
+
+/// However the default is written.
+fn plain(identity: &OpenStackIdentityReference) -> OpenStackIdentityReference {
+    OpenStackIdentityReference {
+        type_: Some(identity.type_.unwrap_or_default()),
+        ..identity.clone()
+    }
 }
 
 pub(super) fn is_going(object: &OpenStackServer) -> bool {
@@ -336,11 +358,11 @@ pub(super) fn is_ours(identity: &Identity, object: &OpenStackServer) -> bool {
     })
 }
 
-/// Whether the object is what is wanted, however defaults are written.
+/// Whether the object is what is wanted, however defaults are written. Its credentials may change.
 fn is_same(have: &OpenStackServerSpec, wanted: &OpenStackServerSpec) -> bool {
     let plain = |spec: &OpenStackServerSpec| {
         let mut spec = spec.clone();
-        spec.identity_ref.type_ = Some(spec.identity_ref.type_.unwrap_or_default());
+        spec.identity_ref = OpenStackIdentityReference::default();
         spec.trunk = spec.trunk.filter(|trunk| *trunk);
         spec.availability_zone = spec.availability_zone.filter(|zone| !zone.is_empty());
         spec.tags.sort();

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::action::Action;
 use super::balance::Balance;
-use super::bastion::{delete_object, is_going, is_ours, label, ports};
+use super::bastion::{correction, delete_object, is_going, is_ours, ports};
 use super::exposure;
 use super::own;
 use super::seen::Seen;
@@ -72,7 +72,7 @@ fn bastion(gone: &Gone, seen: &Seen) -> Step<Action> {
     let Some(object) = object.filter(|object| is_ours(&gone.identity, object)) else {
         return Step::Done;
     };
-    if let Some(action) = label(&gone.identity, object) {
+    if let Some(action) = correction(&gone.identity, object) {
         return Step::Do(vec![action]);
     }
     let is_created = |ip: &FloatingIp| is_created(gone, seen, ip);

@@ -38,6 +38,7 @@ impl Identity {
             watch_filter: (cluster.metadata.labels.as_ref())
                 .and_then(|labels| labels.get(WATCH_FILTER_LABEL))
                 .cloned(),
+            credentials: cluster.spec.identity_ref.clone(),
         }
     }
 }

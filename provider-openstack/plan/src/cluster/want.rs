@@ -1,7 +1,8 @@
 //! What a cluster should have, parsed once into types that cannot be wrong.
 
 use crds::openstack::v1beta2::{
-    IPv6Mode, NetworkFilter, NetworkParam, RouterFilter, RouterParam, SubnetFilter, SubnetParam,
+    IPv6Mode, NetworkFilter, NetworkParam, OpenStackIdentityReference, RouterFilter, RouterParam,
+    SubnetFilter, SubnetParam,
 };
 use ipnet::IpNet;
 
@@ -42,6 +43,8 @@ pub struct Identity {
     pub generation: Option<i64>,
     /// Value of the label `cluster.x-k8s.io/watch-filter`, which all objects of the cluster have.
     pub watch_filter: Option<String>,
+    /// What the cluster logs in with.
+    pub credentials: OpenStackIdentityReference,
 }
 
 /// A resource that exists already, named by id or by filter.

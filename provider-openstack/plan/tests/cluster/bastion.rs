@@ -2,6 +2,7 @@
 
 use crds::capi::names::WATCH_FILTER_LABEL;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use plan::cluster::{Action, Decision, Gone, Seen, Want, delete, plan};
 use plan::conditions::is_true;
 use plan::step::Step;
@@ -260,6 +261,47 @@ fn one_that_is_switched_off_leaves_nothing() {
     let before = cloud.inventory();
     settle(&spec(), &mut cloud);
     assert_ne!(cloud.inventory(), before);
+/// The old ones may be gone, and then it could do nothing, not even go.
+#[test]
+fn other_credentials_reach_the_bastion_even_when_it_goes() {
+    let rotated = |spec: Value| {
+        let mut cluster = cluster(spec);
+        cluster.spec.identity_ref.name = "rotated".into();
+        cluster
+    };
+    let want = |spec: Value| Want::of(&rotated(spec), &owner()).expect("valid");
+    let made_before = || {
+        let mut cloud = cloud();
+        settle(&spec(), &mut cloud);
+        cloud
+    };
+    let (on, off) = (want(spec()), want(without()));
+    let gone = Gone::of(&rotated(spec()), &owner());
+
+    let mut cloud = made_before();
+    let before = cloud.inventory();
+    let done = journal(&mut cloud, |seen| plan(&on, seen, NOW));
+    assert_eq!(done, ["UpdateOpenStackServer"]);
+    assert_eq!(cloud.inventory(), before, "it is the same server");
+    let mut done = journal(&mut made_before(), |seen| plan(&off, seen, NOW));
+    done.retain(|name| !name.contains("SecurityGroup"));
+    assert_eq!(done[0], "UpdateOpenStackServer");
+
+    let mut cloud = made_before();
+    let object = cloud.holds.bastion.as_mut().expect("an object");
+    object.metadata.deletion_timestamp = Some(Time(NOW));
+    let first = |step| match step {
+        Step::Do(actions) => actions.first().map(Action::name),
+        _ => None,
+    };
+    for decision in [
+        plan(&on, &cloud.holds, NOW).step,
+        delete(&gone, &cloud.holds, NOW).step,
+    ] {
+        assert_eq!(first(decision), Some("UpdateOpenStackServer"));
+    }
+}
+
     let want = want(without());
     let done = journal(&mut cloud, |seen| plan(&want, seen, NOW));
     let place = |name: &str| done.iter().position(|have| have == name).expect("done");

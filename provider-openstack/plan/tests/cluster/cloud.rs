@@ -151,6 +151,7 @@ impl Cloud {
             Action::CreateServerObject(object) => self.create_bastion(*object)?,
             Action::DeleteServerObject { name } => self.delete_bastion(&name),
             Action::LabelServerObject { watch_filter, .. } => self.label_bastion(watch_filter),
+            Action::UpdateServerObject { identity_ref, .. } => self.update_bastion(identity_ref),
             Action::ForBastion(action) => self.apply(&action)?,
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use crds::capi::names::WATCH_FILTER_LABEL;
 use crds::openstack::v1alpha1::{OpenStackServer, OpenStackServerStatus, ServerResources};
-use crds::openstack::v1beta2::PortStatus;
+use crds::openstack::v1beta2::{OpenStackIdentityReference, PortStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use plan::world::{FixedIp, Port};
 
@@ -29,6 +29,11 @@ impl Cloud {
         let object = self.holds.bastion.as_mut().expect("an object");
         let labels = object.metadata.labels.get_or_insert_default();
         labels.extend([label]);
+    }
+
+    pub(super) fn update_bastion(&mut self, identity_ref: OpenStackIdentityReference) {
+        let object = self.holds.bastion.as_mut().expect("an object");
+        object.spec.identity_ref = identity_ref;
     }
 
     /// Somebody deletes the bastion.
