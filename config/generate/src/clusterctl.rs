@@ -18,11 +18,11 @@ pub fn documents() -> Documents {
 
 /// Everything but the runtime hooks: where the feature gate `RuntimeSDK` is off, Cluster API
 /// refuses them, and `clusterctl init` would fail.
-pub fn components() -> Result<Vec<Value>> {
+pub fn components(image: &str) -> Result<Vec<Value>> {
     let files = [
         rbac::documents(),
         crd::documents()?,
-        deploy::documents(),
+        deploy::documents(image),
         webhook::documents(),
     ];
     Ok(files
@@ -35,16 +35,17 @@ pub fn components() -> Result<Vec<Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use deploy::IMAGE;
 
     fn of_kind(kind: &str) -> Vec<Value> {
-        let mut found = components().unwrap();
+        let mut found = components(IMAGE).unwrap();
         found.retain(|document| document["kind"] == kind);
         found
     }
 
     #[test]
     fn components_start_with_the_namespace_and_hold_the_operator() {
-        assert_eq!(components().unwrap()[0]["kind"], "Namespace");
+        assert_eq!(components(IMAGE).unwrap()[0]["kind"], "Namespace");
         assert_eq!(of_kind("CustomResourceDefinition").len(), 10);
         for kind in ["Deployment", "ServiceAccount", "Certificate"] {
             assert_eq!(of_kind(kind).len(), 1, "{kind}");
@@ -55,13 +56,13 @@ mod tests {
     /// `clusterctl` puts the values of variables in place of `${NAME}`.
     #[test]
     fn components_hold_no_variable() {
-        let text = serde_json::to_string(&components().unwrap()).unwrap();
+        let text = serde_json::to_string(&components(IMAGE).unwrap()).unwrap();
         assert!(!text.contains("${"));
     }
 
     #[test]
     fn everything_names_the_provider_but_the_kinds_of_stacks() {
-        for document in components().unwrap() {
+        for document in components(IMAGE).unwrap() {
             let name = document["metadata"]["name"].as_str().unwrap();
             let label = &document["metadata"]["labels"]["cluster.x-k8s.io/provider"];
             let is_stacks = name.ends_with(crds::stacks::names::GROUP);

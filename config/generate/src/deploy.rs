@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::names::*;
 
-/// Replaced by the image of a release.
-const IMAGE: &str = "capstan-operator:dev";
+/// Where no release names its own. `clusterctl` refuses a name without a registry.
+pub const IMAGE: &str = "localhost/capstan-operator:dev";
 /// Where certificates are mounted.
 const CERTIFICATES: &str = "/certs";
 /// Where releases are stored. Lost with the pod, and fetched anew.
@@ -13,9 +13,10 @@ const STORE: &str = "/var/lib/capstan";
 /// Secret whose keys are the environment of the source of releases.
 const SOURCE: &str = "cluster-stack-variables";
 
-pub fn documents() -> Documents {
+/// The operator runs from `image`.
+pub fn documents(image: &str) -> Documents {
     let operator = vec![
-        deployment(),
+        deployment(image),
         service(WEBHOOK_SERVICE, "webhooks"),
         service(HOOK_SERVICE, "hooks"),
     ];
@@ -32,7 +33,7 @@ fn selector() -> Value {
     json!({ "app.kubernetes.io/name": OPERATOR })
 }
 
-fn deployment() -> Value {
+fn deployment(image: &str) -> Value {
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -52,7 +53,7 @@ fn deployment() -> Value {
                         "seccompProfile": { "type": "RuntimeDefault" },
                     },
                     "terminationGracePeriodSeconds": 30,
-                    "containers": [container()],
+                    "containers": [container(image)],
                     "volumes": [
                         { "name": "certificates", "secret": { "secretName": CERTIFICATE } },
                         { "name": "store", "emptyDir": {} },
@@ -65,13 +66,13 @@ fn deployment() -> Value {
     })
 }
 
-fn container() -> Value {
+fn container(image: &str) -> Value {
     let port =
         |name: &str, port: u16| json!({ "name": name, "containerPort": port, "protocol": "TCP" });
     let probe = |path: &str| json!({ "httpGet": { "path": path, "port": "health" } });
     json!({
         "name": "operator",
-        "image": IMAGE,
+        "image": image,
         "args": [
             format!("--webhook-cert-dir={CERTIFICATES}"),
             format!("--hook-cert-dir={CERTIFICATES}"),

@@ -13,6 +13,8 @@ mod yaml;
 
 use anyhow::Result;
 
+pub use deploy::IMAGE;
+
 /// Every file of `config/`.
 ///
 /// # Errors
@@ -24,7 +26,7 @@ pub fn files() -> Result<tree::Files> {
         rbac::documents(),
         webhook::documents(),
         hooks::documents(),
-        deploy::documents(),
+        deploy::documents(IMAGE),
         clusterctl::documents(),
     ] {
         for (path, documents) in documents {
@@ -34,12 +36,13 @@ pub fn files() -> Result<tree::Files> {
     Ok(files)
 }
 
-/// `infrastructure-components.yaml` of a release, which `clusterctl init` applies.
+/// `infrastructure-components.yaml` of a release, which `clusterctl init` applies. The operator runs
+/// from `image`, whose name has a registry and a tag or digest.
 ///
 /// # Errors
 /// As [`files`].
-pub fn components() -> Result<String> {
-    yaml::file(clusterctl::components()?)
+pub fn components(image: &str) -> Result<String> {
+    yaml::file(clusterctl::components(image)?)
 }
 
 #[cfg(test)]

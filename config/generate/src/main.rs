@@ -16,6 +16,9 @@ struct Args {
     /// Write what `clusterctl init` applies, as one file, and nothing else.
     #[arg(long, value_name = "FILE", conflicts_with = "check")]
     components: Option<PathBuf>,
+    /// The image that the operator runs from in the components: REGISTRY/NAME:TAG.
+    #[arg(long, default_value = generate::IMAGE, requires = "components")]
+    image: String,
     /// The folder to write.
     #[arg(long, default_value_os_t = default_folder())]
     folder: PathBuf,
@@ -31,7 +34,7 @@ fn default_folder() -> PathBuf {
 fn main() -> Result<()> {
     let args = Args::parse();
     if let Some(file) = &args.components {
-        let text = generate::components()?;
+        let text = generate::components(&args.image)?;
         return std::fs::write(file, text).with_context(|| file.display().to_string());
     }
     let wanted = generate::files()?;
