@@ -31,6 +31,7 @@ const CREATE_TIMEOUT: &str = "CLUSTER_API_OPENSTACK_INSTANCE_CREATE_TIMEOUT";
 /// What the controller works with.
 struct Servers {
     context: Arc<Context>,
+    objects: Cached<OpenStackServer>,
     clusters: Cached<capi::Cluster>,
     claims: Cached<IPAddressClaim>,
     /// See [`plan::server::CREATE_TIMEOUT`].
@@ -43,12 +44,14 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
     let controller = identity::depends(controller, &context, |server| {
         Some(&server.spec.identity_ref)
     });
-    let (servers, pauses) = (controller.objects(), Pauses::default());
+    let objects = controller.objects();
+    let (servers, pauses) = (objects.clone(), Pauses::default());
     let (controller, clusters) =
         controller.watches(move |cluster: &capi::Cluster| pauses.members(cluster, &servers));
     let (controller, claims) = controller.owns::<IPAddressClaim>();
     let servers = Servers {
         context,
+        objects,
         clusters,
         claims,
         create_timeout: create_timeout(std::env::var(CREATE_TIMEOUT).ok().as_deref()),
@@ -102,10 +105,11 @@ async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Resul
         let unknown = want.status.resources.is_none();
         unknown.then(|| arrival::of(&server.metadata))
     };
-    let seen = match observe::observe(context, &servers.claims, &want, arrived).await {
-        Ok(seen) => seen,
-        Err(error) => return publish::unobserved(&api, &server, error).await,
-    };
+    let seen =
+        match observe::observe(context, &servers.objects, &servers.claims, &want, arrived).await {
+            Ok(seen) => seen,
+            Err(error) => return publish::unobserved(&api, &server, error).await,
+        };
     let decision = plan(&want, &seen.plan, Timestamp::now());
     let done = match &decision.step {
         Step::Do(actions) => execute::all(context, &server, &seen.view, actions).await,

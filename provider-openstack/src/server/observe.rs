@@ -8,6 +8,7 @@ use cloud::network::{self, TAGS, TRUNKS};
 use cloud::view::Tables;
 use cloud::{Kind, View};
 use crds::capi::IPAddressClaim;
+use crds::openstack::v1alpha1::OpenStackServer;
 use plan::server::{Action, Catalog, Seen, Want};
 use plan::step::{Resource, Step};
 use runtime::Requeue;
@@ -41,6 +42,7 @@ pub struct Observed {
 /// things until a moment ago: it is shown only what was listed after `arrived`.
 pub async fn observe(
     context: &Context,
+    objects: &Cached<OpenStackServer>,
     claims: &Cached<IPAddressClaim>,
     want: &Want,
     arrived: Option<Instant>,
@@ -76,10 +78,25 @@ pub async fn observe(
         catalog,
         tagging,
         claim,
+        of_namesakes: of_namesakes(objects, want),
         ..own(&tables, want)
     };
     let plan = with_floating_ip(plan, &tables);
     Ok(Observed { view, plan, tables })
+}
+
+/// What the objects of the same name in other namespaces record.
+fn of_namesakes(objects: &Cached<OpenStackServer>, want: &Want) -> Vec<String> {
+    let namesakes = objects.list(|other| {
+        other.metadata.name.as_ref() == Some(&want.name)
+            && other.metadata.namespace.as_ref() != Some(&want.namespace)
+    });
+    let recorded = namesakes.iter().map(Want::from).flat_map(|other| {
+        let ports = other.recorded_ports().map(str::to_owned);
+        let ids: Vec<String> = ports.chain(other.status.instance_id.clone()).collect();
+        ids
+    });
+    recorded.collect()
 }
 
 /// The ports that may be the server's.
@@ -265,7 +282,6 @@ mod tests {
     use cloud::Item;
     use cloud::compute::Server;
     use cloud::network::Port;
-    use crds::openstack::v1alpha1::OpenStackServer;
 
     use super::*;
 
@@ -284,6 +300,27 @@ mod tests {
             name: name.into(),
             ..Server::default()
         })
+    }
+
+    #[test]
+    fn objects_of_the_name_in_other_namespaces_say_what_is_theirs() {
+        let object = |namespace: &str, name: &str, id: &str| {
+            let mut object = OpenStackServer::new(name, Default::default());
+            object.metadata.namespace = Some(namespace.into());
+            object.status = serde_json::from_value(serde_json::json!({
+                "ready": true, "instanceID": id, "resources": {"ports": [{"id": format!("{id}-port")}]},
+            }))
+            .expect("decodes");
+            object
+        };
+        let ours = object("dev", "demo-bastion", "s1");
+        let others = [("prod", "demo-bastion", "s2"), ("prod", "other", "s3")];
+        let others = others.map(|(namespace, name, id)| object(namespace, name, id));
+        let objects = Cached::fixed(others.into_iter().chain([ours.clone()]));
+        assert_eq!(
+            of_namesakes(&objects, &Want::from(&ours)),
+            ["s2-port", "s2"]
+        );
     }
 
     /// Of a project with a thousand servers, a plan is shown the few that concern it.

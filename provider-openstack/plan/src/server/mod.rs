@@ -151,6 +151,9 @@ pub struct Seen {
     pub volumes: Vec<Volume>,
     /// Every trunk whose parent is one of `ports` and may be ours.
     pub trunks: Vec<Trunk>,
+    /// Ids of servers and ports that the status of an object of the same name in another namespace
+    /// records.
+    pub of_namesakes: Vec<String>,
     /// The [claim](Want::claim), if it is there.
     pub claim: Option<Claim>,
     /// The floating IPs with the address that the claim got.

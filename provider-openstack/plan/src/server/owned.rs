@@ -5,11 +5,13 @@
 //!
 //! | resource | belongs to us when |
 //! |---|---|
-//! | port | its id is recorded, or name, description and network are ours and no foreign server holds it; one that nothing uses must have our security groups too |
+//! | port | its id is recorded, or name, description and network are ours and no foreign server holds it; unless the server that holds it carries our mark it must have our security groups too |
 //! | trunk | its parent is a port of ours |
 //! | subport | we have marked it, when its trunk was to be taken apart |
-//! | volume | name and description are ours, it does not carry the mark of another cluster, and no foreign server holds it |
+//! | volume | name and description are ours, it does not carry the mark of another cluster, and no server holds it but ours |
 //! | server | its id is recorded, or the name is ours and either our mark is in its metadata or it holds a port of ours, or it is [one of CAPO's that failed](failed_of_capo) |
+//!
+//! What an object of the same name in another namespace records is never ours, unless we record it as well.
 
 use crds::openstack::v1beta2::{ResolvedPortSpec, SecurityGroupParam};
 
@@ -226,8 +228,9 @@ fn fits(want: &Want, seen: &Seen, slot: &Slot, port: &Port) -> bool {
             .is_none_or(|id| *id == port.network_id)
         && (is_recorded(want, port)
             || port.description == slot.description
+                && !is_of_namesake(seen, &port.id)
                 && !held_by_another(want, seen, &port.device_id)
-                && (!port.device_id.is_empty() || has_groups(slot, port)))
+                && (has_groups(slot, port) || held_by_marked(want, seen, &port.device_id)))
 }
 
 fn has_groups(slot: &Slot, port: &Port) -> bool {
@@ -235,23 +238,36 @@ fn has_groups(slot: &Slot, port: &Port) -> bool {
     wanted.all(|group| port.security_groups.contains(group))
 }
 
-/// Whether a server that cannot be ours uses the port or volume. A server that no longer exists
-/// holds nothing.
+/// Whether a server that cannot be ours uses the port. A server that no longer exists holds nothing.
 fn held_by_another(want: &Want, seen: &Seen, device_id: &str) -> bool {
-    let holder = seen.servers.iter().find(|server| server.id == device_id);
-    holder.is_some_and(|server| !recorded(want, server) && !may_be_ours(want, server))
+    let cannot_be_ours =
+        |server: &Server| !may_be_ours(want, server) || is_of_namesake(seen, &server.id);
+    holder(seen, device_id).is_some_and(|server| !recorded(want, server) && cannot_be_ours(server))
+}
+
+/// Whether a server uses the port that cannot be another's.
+fn held_by_marked(want: &Want, seen: &Seen, device_id: &str) -> bool {
+    holder(seen, device_id).is_some_and(|server| recorded(want, server) || marked(want, server))
+}
+
+fn holder<'a>(seen: &'a Seen, device_id: &str) -> Option<&'a Server> {
+    seen.servers.iter().find(|server| server.id == device_id)
+}
+
+fn is_of_namesake(seen: &Seen, id: &str) -> bool {
+    seen.of_namesakes.iter().any(|recorded| recorded == id)
 }
 
 /// Our volumes of this name and description; more than one only because an answer was lost.
 pub fn volumes<'a>(want: &Want, seen: &'a Seen, wanted: &block_devices::Wanted) -> Vec<&'a Volume> {
+    let servers = servers(want, seen);
+    let is_another =
+        |id: &String| holder(seen, id).is_some() && !servers.iter().any(|server| server.id == *id);
     let ours = |volume: &&Volume| {
         volume.name == wanted.new.name
             && volume.description == wanted.new.description
             && marks(&volume.metadata).is_none_or(|found| found == mark(want))
-            && !volume
-                .attached_server_ids
-                .iter()
-                .any(|id| held_by_another(want, seen, id))
+            && !volume.attached_server_ids.iter().any(is_another)
     };
     let mut volumes: Vec<&Volume> = seen.volumes.iter().filter(ours).collect();
     volumes.sort_by_key(|volume| (volume.attached_server_ids.is_empty(), &volume.id));

@@ -293,6 +293,37 @@ fn a_failed_server_that_may_be_another_s_is_not_adopted() {
     assert_eq!(model.servers.len(), 2, "which of two is not guessed");
 }
 
+/// Without security groups, or with those of all, nothing else tells the ports of two clusters of one
+/// name apart.
+#[test]
+fn what_a_namesake_records_is_not_ours() {
+    let mut model = Model::default();
+    model.add_unmarked();
+    let mut want = want(&Shape {
+        root_volume: true,
+        ..Shape::default()
+    });
+    for port in &mut model.ports {
+        port.security_groups = vec!["sg".into()];
+    }
+    let in_cloud = model.len();
+    for of_namesakes in [
+        vec![model.servers[0].id.clone()],
+        vec![model.ports[0].id.clone()],
+    ] {
+        let mut model = model.clone();
+        model.of_namesakes = of_namesakes;
+        want.deleting = false;
+        want.status = Default::default();
+        assert_eq!(settle(&mut model, &mut want), Step::Done);
+        assert_eq!(model.len(), in_cloud * 2);
+        want.deleting = true;
+        want.status = Default::default();
+        assert_eq!(settle(&mut model, &mut want), Step::Done);
+        assert_eq!(model.len(), in_cloud);
+    }
+}
+
 /// CAPO wrote the old id back and made one port after the other.
 #[test]
 fn a_vanished_port_is_made_once_and_its_new_id_recorded() {

@@ -22,6 +22,8 @@ pub struct Model {
     ids: u32,
     /// Ids that must never be acted on.
     pub foreign: Vec<String>,
+    /// Those of them that an object of the same name records.
+    pub of_namesakes: Vec<String>,
 }
 
 impl Model {
@@ -36,6 +38,7 @@ impl Model {
             ports: self.ports.clone(),
             volumes: self.volumes.clone(),
             trunks: self.trunks.clone(),
+            of_namesakes: self.of_namesakes.clone(),
             claim: self.claim.clone(),
             floating_ips: self.floating_ips.clone(),
             interfaces: vec![Port {
@@ -356,6 +359,39 @@ impl Model {
             ..Server::default()
         });
         self.foreign.push(server);
+        self.add_unmarked();
+    }
+
+    /// The server of a cluster of the same name in another namespace and in the same network, which
+    /// CAPO made.
+    pub fn add_unmarked(&mut self) {
+        let [server, port, volume] = ["server", "port", "volume"].map(|kind| self.id(kind));
+        self.ports.push(Port {
+            id: port.clone(),
+            name: "m-0".into(),
+            description: DESCRIPTION.into(),
+            network_id: "net".into(),
+            device_id: server.clone(),
+            security_groups: vec!["sg-of-another".into()],
+            ..Port::default()
+        });
+        self.volumes.push(Volume {
+            id: volume.clone(),
+            name: "m-root".into(),
+            description: "Root volume for m".into(),
+            size_gib: 5,
+            attached_server_ids: vec![server.clone()],
+            state: State::Active,
+            status: "in-use".into(),
+            ..Volume::default()
+        });
+        self.servers.push(Server {
+            id: server.clone(),
+            name: "m".into(),
+            status: "ACTIVE".into(),
+            ..Server::default()
+        });
+        self.foreign.extend([server, port, volume]);
     }
 
     /// How many things there are.
