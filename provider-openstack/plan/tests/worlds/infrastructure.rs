@@ -80,6 +80,7 @@ impl Infrastructure {
             (
                 going,
                 &meta.finalizers,
+                &object.spec.api_server,
                 &object.spec.control_plane_endpoint,
                 &object.status,
             )
@@ -127,6 +128,21 @@ impl Infrastructure {
         let finalized = |object: &OpenStackCluster| object.metadata.finalizers.is_some();
         self.object = self.object.filter(finalized);
         self
+    }
+
+    /// A user restricts the API to these, or lifts the restriction. `None` when it goes.
+    pub fn edit(mut self) -> Option<Self> {
+        if self.is_going() {
+            return None;
+        }
+        let balancer = self.object.as_mut()?.spec.api_server.as_mut()?;
+        let balancer = balancer.managed_load_balancer.as_mut()?;
+        balancer.allowed_cidrs = if balancer.allowed_cidrs.is_empty() {
+            vec!["192.0.2.0/24".into()]
+        } else {
+            Vec::new()
+        };
+        Some(self)
     }
 
     /// The provider stops.
@@ -213,16 +229,12 @@ impl Infrastructure {
     /// The calls run side by side, so any may be next. After the last one comes what is published.
     fn act(&self, flight: &Flight<Action, Published>, troubles: bool) -> Vec<Next<Self>> {
         let mut next = Vec::new();
-        for index in 0..flight.actions.len() {
+        for (action, rest) in flight.calls() {
             let mut to = self.clone();
-            let mut rest = flight.clone();
-            let action = rest.actions.remove(index);
-            if rest.actions.is_empty() {
-                to.flight = None;
-                to.publish(rest.publish);
-            } else {
-                to.flight = Some(rest);
+            if rest.is_none() {
+                to.publish(flight.publish.clone());
             }
+            to.flight = rest;
             if troubles && self.late.is_none() {
                 let late = Some(action.clone());
                 next.push(Next::trouble(

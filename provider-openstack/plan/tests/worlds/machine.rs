@@ -250,16 +250,12 @@ impl Machine {
 
     fn act(&self, flight: &Flight<Action, Status>, around: Around<'_>) -> Vec<Next<Pair>> {
         let mut next = Vec::new();
-        for index in 0..flight.actions.len() {
+        for (action, rest) in flight.calls() {
             let mut to = self.clone();
-            let mut rest = flight.clone();
-            let action = rest.actions.remove(index);
-            if rest.actions.is_empty() {
-                to.flight = None;
-                to.publish(rest.publish);
-            } else {
-                to.flight = Some(rest);
+            if rest.is_none() {
+                to.publish(flight.publish.clone());
             }
+            to.flight = rest;
             let in_cloud = matches!(
                 action,
                 Action::CreateMember(_) | Action::DeleteMember { .. }

@@ -63,13 +63,13 @@ fn a_whole_cluster_survives_trouble() {
 }
 
 #[test]
-fn a_control_plane_comes_and_goes_in_trouble() {
+fn a_control_plane_and_a_worker_come_and_go_in_trouble() {
     let bounds = Bounds {
-        workers: 0,
+        workers: 1,
         troubles: 1,
         ..WHOLE
     };
-    explored(bounds, 80_000, 200_000);
+    explored(bounds, 4_500_000, 16_000_000);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the parts of a world have in common.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
 
 /// A reconcile that has decided and not yet published: the calls that it still has to make, in any
@@ -9,6 +9,18 @@ use std::hash::{DefaultHasher, Hasher};
 pub struct Flight<A, P> {
     pub actions: Vec<A>,
     pub publish: P,
+}
+
+impl<A: Clone, P: Clone> Flight<A, P> {
+    /// Each call as the next one, and the flight that is left after it: none after the last, when it
+    /// only has to publish.
+    pub fn calls(&self) -> impl Iterator<Item = (A, Option<Self>)> {
+        (0..self.actions.len()).map(|index| {
+            let mut rest = self.clone();
+            let action = rest.actions.remove(index);
+            (action, Some(rest).filter(|rest| !rest.actions.is_empty()))
+        })
+    }
 }
 
 /// What goes wrong, or what users do. Whatever is not one of these goes on by itself.
@@ -28,13 +40,15 @@ pub enum Trouble {
     MachineDeleted,
     /// A user wants one worker less. To want it back is no further trouble.
     Scaled,
+    /// A user says who may reach the API, or says it no more.
+    Edited,
 }
 
 impl Trouble {
     /// Which of those that happen once only; 0 for the others.
     pub fn once(self) -> u8 {
         match self {
-            Trouble::Stop | Trouble::LostAnswer | Trouble::Scaled => 0,
+            Trouble::Stop | Trouble::LostAnswer | Trouble::Scaled | Trouble::Edited => 0,
             Trouble::BuildError => 1,
             Trouble::ServerLost => 2,
             Trouble::LoadBalancerLost => 4,
@@ -72,19 +86,13 @@ impl<T> Next<T> {
 /// 128 bits of what a value looks like: equal values have equal ones, and of a few million different
 /// ones no two (but for a chance of 1 in 10^25).
 pub fn digest(value: &impl fmt::Debug) -> u128 {
-    let mut digest = Digest(DefaultHasher::new(), DefaultHasher::new());
-    digest.1.write_u8(1);
-    // Hashing never fails.
-    let _ = write!(digest, "{value:?}");
-    u128::from(digest.0.finish()) << 64 | u128::from(digest.1.finish())
-}
-
-struct Digest(DefaultHasher, DefaultHasher);
-
-impl Write for Digest {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.write(text.as_bytes());
-        self.1.write(text.as_bytes());
-        Ok(())
-    }
+    // At once, because a hash of each little piece of it would take most of the time of a search.
+    let text = format!("{value:?}");
+    let half = |seed: u8| {
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u8(seed);
+        hasher.write(text.as_bytes());
+        u128::from(hasher.finish())
+    };
+    half(0) << 64 | half(1)
 }

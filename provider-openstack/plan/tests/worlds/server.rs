@@ -96,16 +96,12 @@ impl Machine {
 
     fn act_for_server(&self, flight: &Flight, around: Around<'_>) -> Vec<Next<Self>> {
         let mut next = Vec::new();
-        for index in 0..flight.actions.len() {
+        for (action, rest) in flight.calls() {
             let mut to = self.clone();
-            let mut rest = flight.clone();
-            let action = rest.actions.remove(index);
-            if rest.actions.is_empty() {
-                to.server_flight = None;
-                to.publish_server(rest.publish);
-            } else {
-                to.server_flight = Some(rest);
+            if rest.is_none() {
+                to.publish_server(flight.publish.clone());
             }
+            to.server_flight = rest;
             if around.troubles && self.server_late.is_none() {
                 let mut lost = to.clone();
                 lost.server_late = Some(action.clone());

@@ -367,6 +367,20 @@ impl World {
                 );
             }
         }
+        if let Some(to) = self.troubled(state, Trouble::Edited) {
+            let infrastructure =
+                Infrastructure::clone(&self.infrastructures.get(to.infrastructure));
+            if let Some(edited) = infrastructure.edit() {
+                let infrastructure = self.infrastructure(edited);
+                do_it(
+                    "user: change who may reach the API",
+                    State {
+                        infrastructure,
+                        ..to
+                    },
+                );
+            }
+        }
         if state.replicas < self.bounds.workers {
             let replicas = self.bounds.workers;
             do_it("user: scale back", State { replicas, ..state });
