@@ -1,5 +1,8 @@
 //! What Cluster API does around the provider, as far as the provider needs it: it creates the objects
-//! with their owners, brings bootstrap data, and deletes machines before their cluster.
+//! with their owners, brings bootstrap data, and deletes machines before their cluster. Kubernetes'
+//! own garbage collector, which a bare API server lacks, is played where machines go.
+
+mod garbage;
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -7,7 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt};
-use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
+};
 use kube::core::GroupVersionKind;
 use kube::runtime::wait::await_condition;
 use kube::runtime::watcher::{Config, Event, watcher};
@@ -17,12 +22,14 @@ use tokio::time::{Instant, timeout_at};
 
 const CORE: &str = "cluster.x-k8s.io";
 const INFRASTRUCTURE: &str = "infrastructure.cluster.x-k8s.io";
+const IPAM: &str = "ipam.cluster.x-k8s.io";
+const CLUSTER_NAME: &str = "cluster.x-k8s.io/cluster-name";
 /// Requests to the API server at a time.
 const AT_A_TIME: usize = 16;
-/// Secret with the credentials, for the identityRef of all objects.
-const IDENTITY: &str = "cloud";
+/// The first cluster of a namespace, and the Secret with its credentials.
+const FIRST: (&str, &str) = ("demo", "cloud");
 
-/// One cluster in a namespace of its own, as its user and Cluster API see it.
+/// One cluster, as its user and Cluster API see it.
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
@@ -30,6 +37,8 @@ pub struct Cluster {
     pub namespace: String,
     /// Name of the Cluster and of its OpenStackCluster.
     pub name: String,
+    /// Secret with the credentials, for the identityRef of all objects.
+    pub identity: String,
     /// How long anything that is waited for may take, on the real clock.
     pub deadline: Duration,
 }
@@ -58,10 +67,12 @@ impl Cluster {
         clouds_yaml: &str,
         deadline: Duration,
     ) -> Result<Self> {
+        let (name, identity) = FIRST;
         let cluster = Self {
             client,
             namespace: namespace.to_owned(),
-            name: "demo".to_owned(),
+            name: name.to_owned(),
+            identity: identity.to_owned(),
             deadline,
         };
         let namespaces: Api<DynamicObject> =
@@ -71,8 +82,36 @@ impl Cluster {
             json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }),
         )
         .await?;
-        cluster.secret(IDENTITY, "clouds.yaml", clouds_yaml).await?;
+        cluster.secret(identity, "clouds.yaml", clouds_yaml).await?;
         Ok(cluster)
+    }
+
+    /// Another cluster to be in the same namespace, with the same credentials.
+    #[must_use]
+    pub fn beside(&self, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// The same cluster to be, in the cloud of this `clouds.yaml`, which becomes a Secret of its name.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn in_cloud(self, clouds_yaml: &str) -> Result<Self> {
+        self.secret(&self.name, "clouds.yaml", clouds_yaml).await?;
+        let identity = self.name.clone();
+        Ok(Self { identity, ..self })
+    }
+
+    /// The same cluster in another management cluster.
+    #[must_use]
+    pub fn on(&self, client: Client) -> Self {
+        Self {
+            client,
+            ..self.clone()
+        }
     }
 
     /// The objects of a kind: `Cluster`, `OpenStackMachine` and so on.
@@ -80,7 +119,9 @@ impl Cluster {
     pub fn api(&self, kind: &str) -> Api<DynamicObject> {
         let of = match kind {
             "Secret" => resource("", "v1", kind),
+            "Event" => resource("events.k8s.io", "v1", kind),
             "Cluster" | "Machine" => resource(CORE, "v1beta2", kind),
+            "IPAddressClaim" | "IPAddress" => resource(IPAM, "v1beta2", kind),
             "OpenStackServer" | "OpenStackFloatingIPPool" => {
                 resource(INFRASTRUCTURE, "v1alpha1", kind)
             }
@@ -108,11 +149,45 @@ impl Cluster {
             "metadata": self.metadata(&self.name, json!({})),
             "spec": spec,
         });
-        object["spec"]["identityRef"] =
-            json!({ "name": IDENTITY, "cloudName": crate::scenario::PROJECT });
+        object["spec"]["identityRef"] = self.identity_ref();
         object["metadata"]["ownerReferences"] = json!([owned_by(&owner)]);
         create(&self.api("OpenStackCluster"), object).await?;
         Ok(())
+    }
+
+    /// Creates a pool of floating IPs; the identity is added to `spec`.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn create_pool(&self, name: &str, mut spec: Value) -> Result<()> {
+        spec["identityRef"] = self.identity_ref();
+        let pool = json!({
+            "apiVersion": "infrastructure.cluster.x-k8s.io/v1alpha1", "kind": "OpenStackFloatingIPPool",
+            "metadata": { "name": name },
+            "spec": spec,
+        });
+        create(&self.api("OpenStackFloatingIPPool"), pool)
+            .await
+            .map(drop)
+    }
+
+    /// Creates a template of machines, which the Cluster owns.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn create_template(&self, name: &str, machine: &Machine) -> Result<()> {
+        let owner = self.api("Cluster").get(&self.name).await?;
+        let mut owned_by = owned_by(&owner);
+        owned_by["controller"] = json!(false);
+        let mut template = json!({
+            "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta2", "kind": "OpenStackMachineTemplate",
+            "metadata": self.metadata(name, json!({})),
+            "spec": { "template": { "spec": machine.spec } },
+        });
+        template["metadata"]["ownerReferences"] = json!([owned_by]);
+        create(&self.api("OpenStackMachineTemplate"), template)
+            .await
+            .map(drop)
     }
 
     /// Creates a Machine, its bootstrap data and its OpenStackMachine.
@@ -226,7 +301,8 @@ impl Cluster {
         .await
     }
 
-    /// Deletes machines as Cluster API does: the infrastructure first, the Machines when it is gone.
+    /// Deletes machines as Cluster API does: the infrastructure first, the Machines when it is gone. What
+    /// their servers owned goes with them.
     ///
     /// # Errors
     /// What does not go before the deadline.
@@ -254,7 +330,7 @@ impl Cluster {
                 .await?;
             }
         }
-        Ok(())
+        self.collect_garbage().await
     }
 
     /// Follows all OpenStackMachines, by name and whether they are ready, until `waiting` names none.
@@ -302,7 +378,8 @@ impl Cluster {
     /// # Errors
     /// What does not go before the deadline.
     pub async fn delete_all(&self) -> Result<()> {
-        let machines = self.api("Machine").list(&Default::default()).await?;
+        let own = ListParams::default().labels(&format!("{CLUSTER_NAME}={}", self.name));
+        let machines = self.api("Machine").list(&own).await?;
         let names: Vec<String> = machines.iter().map(ResourceExt::name_any).collect();
         self.delete_machines(&names).await?;
         self.delete("OpenStackCluster", &self.name).await?;
@@ -371,8 +448,12 @@ impl Cluster {
     }
 
     fn metadata(&self, name: &str, mut labels: Value) -> Value {
-        labels["cluster.x-k8s.io/cluster-name"] = json!(self.name);
+        labels[CLUSTER_NAME] = json!(self.name);
         json!({ "name": name, "labels": labels })
+    }
+
+    fn identity_ref(&self) -> Value {
+        json!({ "name": self.identity, "cloudName": crate::scenario::PROJECT })
     }
 
     fn reference(&self, kind: &str, name: &str) -> Value {

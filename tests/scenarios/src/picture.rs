@@ -4,29 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use simulator::{Resource, World};
+use simulator::{Audit, Resource, World};
 
 use crate::scenario::PROJECT;
-
-/// What tenants make.
-const RESOURCES: [Resource; 16] = [
-    Resource::Networks,
-    Resource::Subnets,
-    Resource::Routers,
-    Resource::SecurityGroups,
-    Resource::SecurityGroupRules,
-    Resource::Ports,
-    Resource::FloatingIps,
-    Resource::Trunks,
-    Resource::ServerGroups,
-    Resource::Servers,
-    Resource::Volumes,
-    Resource::LoadBalancers,
-    Resource::Listeners,
-    Resource::Pools,
-    Resource::Members,
-    Resource::Monitors,
-];
 
 /// Fields that say when or where, not what.
 const PASSING: [&str; 13] = [
@@ -55,7 +35,10 @@ impl Picture {
     pub fn of(world: &World, namespace: &str) -> Self {
         let names = Names::of(world, namespace);
         let mut picture = Self::default();
-        for resource in RESOURCES {
+        for resource in Audit::RESOURCES
+            .into_iter()
+            .chain([Resource::SecurityGroupRules])
+        {
             for row in world
                 .all(resource)
                 .filter(|row| is_made(world, resource, row))

@@ -15,8 +15,8 @@ use crate::ApiServer;
 
 /// How often a fast clock is moved on.
 const TICK: Duration = Duration::from_millis(4);
-/// Reconciles at a time, for each controller.
-const CONCURRENCY: u16 = 10;
+/// Reconciles at a time, for each controller and set of credentials.
+pub const CONCURRENCY: u16 = 10;
 
 /// How a provider is run.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use runtime::metrics::{Metrics, Outcome};
+use runtime::metrics::{Controller, Metrics, Outcome};
 use simulator::{Delays, Simulator};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -147,6 +147,25 @@ impl Scenario {
             }
             if Instant::now() > deadline {
                 bail!("{controller} has reconciled {done} times, not {times}");
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until objects of a controller wait for their turn.
+    ///
+    /// # Errors
+    /// None do at the deadline.
+    pub async fn queued(&self, controller: &'static str) -> Result<()> {
+        let deadline = Instant::now() + self.cluster.deadline;
+        loop {
+            let metrics = self.metrics().context("no provider runs")?;
+            let waiting = &metrics.controllers.waiting;
+            if waiting.get_or_create(&Controller { controller }).get() > 0 {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("no object of {controller} waits for its turn");
             }
             sleep(LOOK).await;
         }

@@ -12,29 +12,29 @@ use crate::world::{Resource, World};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Audit(pub BTreeMap<String, BTreeMap<&'static str, Vec<String>>>);
 
-/// What tenants make.
-const MADE: [Resource; 15] = [
-    Resource::Networks,
-    Resource::Subnets,
-    Resource::Routers,
-    Resource::Ports,
-    Resource::SecurityGroups,
-    Resource::FloatingIps,
-    Resource::Trunks,
-    Resource::ServerGroups,
-    Resource::Servers,
-    Resource::Volumes,
-    Resource::LoadBalancers,
-    Resource::Listeners,
-    Resource::Pools,
-    Resource::Members,
-    Resource::Monitors,
-];
-
 impl Audit {
+    /// What tenants make, and so what is looked for. Rules of security groups go with their group.
+    pub const RESOURCES: [Resource; 15] = [
+        Resource::Networks,
+        Resource::Subnets,
+        Resource::Routers,
+        Resource::Ports,
+        Resource::SecurityGroups,
+        Resource::FloatingIps,
+        Resource::Trunks,
+        Resource::ServerGroups,
+        Resource::Servers,
+        Resource::Volumes,
+        Resource::LoadBalancers,
+        Resource::Listeners,
+        Resource::Pools,
+        Resource::Members,
+        Resource::Monitors,
+    ];
+
     pub(crate) fn of(world: &World) -> Self {
         let mut left = Self::default();
-        for resource in MADE {
+        for resource in Self::RESOURCES {
             for row in world.all(resource) {
                 let text = |field: &str| row[field].as_str().unwrap_or_default().to_owned();
                 let project = world.project_name(&text("project_id"));

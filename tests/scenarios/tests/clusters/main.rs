@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use simulator::{Audit, Resource, Service, World};
 
 mod bastion;
+mod two_clouds;
 
 const KIND: &str = "OpenStackCluster";
 /// Between two looks at the simulator, which has nothing to watch.

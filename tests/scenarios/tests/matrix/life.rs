@@ -1,10 +1,15 @@
 //! Create, scale, upgrade, delete.
 
-use anyhow::{Context, Result};
-use kube::api::DynamicObject;
-use scenarios::cluster_api::Machine;
+use anyhow::{Context, Result, ensure};
+use kube::ResourceExt;
+use kube::api::{DynamicObject, ListParams};
+use scenarios::cluster_api::{Cluster, Machine};
 use scenarios::{Picture, Scenario};
 use serde_json::{Value, json};
+
+/// Floating IPs for workers.
+const POOL: &str = "public";
+const POOL_KIND: &str = "OpenStackFloatingIPPool";
 
 /// What the cloud holds after each step but the last, after which it holds nothing.
 #[derive(Clone, Debug, Default)]
@@ -23,10 +28,13 @@ pub async fn live(scenario: &Scenario, wanted: &Pictures) -> Result<Pictures> {
         .wait_for("OpenStackCluster", &cluster.name, has_bastion)
         .await
         .context("bastion")?;
+    let pool = json!({ "reclaimPolicy": "Delete" });
+    cluster.create_pool(POOL, pool).await?;
     cluster
-        .add_machines(&[control_plane("cp-0"), worker("worker-0")])
+        .add_machines(&[control_plane("cp-0"), public(worker("worker-0"))])
         .await
         .context("create")?;
+    pool_serves(cluster, &["worker-0"]).await?;
     let created = step(scenario, &wanted.created)
         .await
         .context("after creation")?;
@@ -35,21 +43,25 @@ pub async fn live(scenario: &Scenario, wanted: &Pictures) -> Result<Pictures> {
         .add_machines(&[worker("worker-1")])
         .await
         .context("scale")?;
+    pool_serves(cluster, &["worker-0"]).await?;
     let scaled = step(scenario, &wanted.scaled)
         .await
         .context("after scaling")?;
 
     cluster
-        .add_machines(&[control_plane("cp-1"), worker("worker-2")])
+        .add_machines(&[control_plane("cp-1"), public(worker("worker-2"))])
         .await
         .context("upgrade")?;
     let old = ["cp-0", "worker-0"].map(str::to_owned);
     cluster.delete_machines(&old).await.context("upgrade")?;
+    pool_serves(cluster, &["worker-2"]).await?;
     let upgraded = step(scenario, &wanted.upgraded)
         .await
         .context("after the upgrade")?;
 
     cluster.delete_all().await.context("delete")?;
+    addresses_are_of(cluster, &[]).await?;
+    cluster.delete(POOL_KIND, POOL).await?;
     scenario.is_empty()?;
     Ok(Pictures {
         created,
@@ -60,6 +72,34 @@ pub async fn live(scenario: &Scenario, wanted: &Pictures) -> Result<Pictures> {
 
 fn has_bastion(object: &DynamicObject) -> bool {
     object.data["status"]["bastion"]["floatingIP"].is_string()
+}
+
+/// Waits until the pool has given an address to each of these machines, and has none in hand.
+async fn pool_serves(cluster: &Cluster, machines: &[&str]) -> Result<()> {
+    let count = |pool: &DynamicObject, field: &str| {
+        let addresses = pool.data["status"][field].as_array();
+        addresses.map_or(0, Vec::len)
+    };
+    let serves = |pool: &DynamicObject| {
+        let counts = ["claimedIPs", "availableIPs", "failedIPs"].map(|field| count(pool, field));
+        counts == [machines.len(), 0, 0]
+    };
+    cluster.wait_for(POOL_KIND, POOL, serves).await?;
+    addresses_are_of(cluster, machines).await
+}
+
+/// These machines have claims with addresses, and nobody else has any.
+async fn addresses_are_of(cluster: &Cluster, machines: &[&str]) -> Result<()> {
+    let names = machines
+        .iter()
+        .map(|name| format!("{name}-floating-ip-address"));
+    let names: Vec<String> = names.collect();
+    for kind in ["IPAddressClaim", "IPAddress"] {
+        let there = cluster.api(kind).list(&ListParams::default()).await?;
+        let there: Vec<String> = there.iter().map(ResourceExt::name_any).collect();
+        ensure!(there == names, "{kind}: {there:?} instead of {names:?}");
+    }
+    Ok(())
 }
 
 async fn step(scenario: &Scenario, wanted: &Option<Picture>) -> Result<Option<Picture>> {
@@ -116,6 +156,14 @@ pub fn worker(name: &str) -> Machine {
     spec["additionalBlockDevices"] = json!([device]);
     spec["trunk"] = json!(true);
     machine(name, false, spec)
+}
+
+/// The machine with a floating IP of the pool.
+fn public(mut machine: Machine) -> Machine {
+    machine.spec["floatingIPPoolRef"] = json!({
+        "apiGroup": "infrastructure.cluster.x-k8s.io", "kind": POOL_KIND, "name": POOL,
+    });
+    machine
 }
 
 fn machine_spec() -> Value {

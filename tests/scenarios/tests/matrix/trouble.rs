@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Result;
 use kube::api::DynamicObject;
 use scenarios::Scenario;
 use scenarios::scenario::{PROJECT, Pace};
@@ -60,6 +61,16 @@ fn speaks_of_quota(object: &DynamicObject) -> bool {
     })
 }
 
+/// A scenario whose cluster is complete and has no machines yet.
+async fn begun(namespace: &str, pace: &Pace) -> Result<Scenario> {
+    let scenario = Scenario::open(namespace, pace).await?;
+    scenario.start()?;
+    let shape = life::cluster_without_bastion();
+    scenario.cluster.create(shape).await?;
+    scenario.cluster.provisioned().await?;
+    Ok(scenario)
+}
+
 /// As when the message queue of a cloud is full: longer than every time-out of a client.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_may_take_a_quarter_of_an_hour() {
@@ -72,14 +83,8 @@ async fn a_server_may_take_a_quarter_of_an_hour() {
         },
         ..Pace::default()
     };
-    let scenario = Scenario::open("slow-build", &pace).await.unwrap();
-    scenario.start().unwrap();
+    let scenario = begun("slow-build", &pace).await.unwrap();
     let cluster = &scenario.cluster;
-    cluster
-        .create(life::cluster_without_bastion())
-        .await
-        .unwrap();
-    cluster.provisioned().await.unwrap();
     cluster
         .add_machines(&[life::worker("worker-0")])
         .await
@@ -96,9 +101,7 @@ async fn a_server_may_take_a_quarter_of_an_hour() {
 /// Cluster API replaces the machine then; nothing of it stays.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_goes_to_error_is_said_and_can_be_replaced() {
-    let scenario = Scenario::open("server-error", &Pace::default())
-        .await
-        .unwrap();
+    let scenario = begun("server-error", &Pace::default()).await.unwrap();
     let message = "No valid host was found.".to_owned();
     let doom = Doom {
         resource: Resource::Servers,
@@ -107,13 +110,7 @@ async fn a_server_that_goes_to_error_is_said_and_can_be_replaced() {
         message,
     };
     scenario.cloud.world(|world| world.doom(doom));
-    scenario.start().unwrap();
     let cluster = &scenario.cluster;
-    cluster
-        .create(life::cluster_without_bastion())
-        .await
-        .unwrap();
-    cluster.provisioned().await.unwrap();
     cluster
         .create_machine(&life::worker("worker-0"))
         .await
