@@ -59,6 +59,8 @@ pub(crate) struct Identity {
     /// `id`, `name`, `secret`, `user_id`, `project_id`.
     pub credentials: Vec<Value>,
     pub regions: Vec<String>,
+    /// Services that are in no region.
+    pub lacking: Vec<Service>,
     pub token_life: SignedDuration,
     tokens: HashMap<String, Token>,
 }
@@ -252,7 +254,10 @@ impl World {
             ("image", Service::Image, ""),
             ("load-balancer", Service::LoadBalancer, ""),
         ];
-        Value::Array(services.into_iter().map(service).collect())
+        let there = |(_, service, _): &(&str, Service, &str)| {
+            !self.identity.lacking.contains(service)
+        };
+        Value::Array(services.into_iter().filter(there).map(service).collect())
     }
 
     fn show_token(&self, request: &Request) -> Answer {
@@ -345,6 +350,11 @@ impl World {
     /// Ends all tokens, as a restart of Keystone with new keys does.
     pub fn revoke_tokens(&mut self) {
         self.identity.tokens.clear();
+    }
+
+    /// A cloud without this service: new tokens bring a catalog that has it nowhere.
+    pub fn lack(&mut self, service: Service) {
+        self.identity.lacking.push(service);
     }
 
     /// How long new tokens live; default one hour.
