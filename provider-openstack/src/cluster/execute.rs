@@ -95,9 +95,9 @@ impl Controller {
             Action::Balance {
                 load_balancer,
                 change: Balance::CreateMonitor { .. },
-            } => (Feature::monitor(load_balancer), "SkippedCreateMonitor"),
+            } => (Feature::monitor(load_balancer), "Skippedcreatemonitor"),
             Action::CreateLoadBalancer(new) if !new.additional_vip_subnets.is_empty() => {
-                (Feature::additional_vips(&new.name), "SkippedAdditionalVIP")
+                (Feature::additional_vips(&new.name), "Skippedadditionalvip")
             }
             _ => return None,
         };

@@ -8,7 +8,7 @@ use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::{self, BindingProfile, ResolvedPortSpec};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
-use plan::server::{Action, BlockDevice, NewServer, NewTrunk, NewVolume, Source};
+use plan::server::{Action, BlockDevice, NewServer, NewTrunk, NewVolume, Remark, Source};
 use serde_json::{Value, json};
 
 use super::claim;
@@ -48,10 +48,26 @@ async fn tell(context: &Context, server: &OpenStackServer, action: &Action, erro
         (Action::CreateClaim(_), None) => {
             let events = &context.events;
             events
-                .normal(server, "Creatingipaddressclaim", told.action)
+                .normal(server, "CreatingIPAddressClaim", told.action)
                 .await;
         }
         _ => told.on(context, server, error).await,
+    }
+}
+
+/// Tells what a plan remarks beside its actions.
+pub async fn remark(context: &Context, server: &OpenStackServer, remarks: &[Remark]) {
+    let events = &context.events;
+    for Remark {
+        warning,
+        reason,
+        text,
+    } in remarks
+    {
+        match warning {
+            true => events.warning(server, reason, text).await,
+            false => events.normal(server, reason, text).await,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::balance::{Balance, NewLoadBalancer};
 use super::seen::{Octavia, Seen};
 use super::want::{LoadBalancer, Want};
 
-/// Reason and text of an event.
+/// Reason and text of an event. The reason is as CAPO's recorder writes it: a title of one word.
 pub type Warning = (&'static str, String);
 
 /// Warnings that go with these actions.
@@ -29,7 +29,7 @@ pub(super) fn of(actions: &[Action], want: &Want, seen: &Seen) -> Vec<Warning> {
 
 fn unusable(entry: &String) -> Warning {
     let text = format!("allowedCIDRs: {entry} is no address or CIDR and is left out");
-    ("FailedIPAddressValidation", text)
+    ("Failedipaddressvalidation", text)
 }
 
 fn not_offered(wanted: &LoadBalancer, new: &NewLoadBalancer, octavia: &Octavia) -> Vec<Warning> {
@@ -38,7 +38,7 @@ fn not_offered(wanted: &LoadBalancer, new: &NewLoadBalancer, octavia: &Octavia) 
         let known = octavia.providers.join(", ");
         let text =
             format!("Octavia has no provider {provider} (it has {known}); its default is used");
-        warnings.push(("OctaviaProviderNotFound", text));
+        warnings.push(("Octaviaprovidernotfound", text));
     }
     if let (Some(flavor), None) = (&wanted.flavor, &new.flavor) {
         let known: Vec<&str> = octavia
@@ -49,7 +49,7 @@ fn not_offered(wanted: &LoadBalancer, new: &NewLoadBalancer, octavia: &Octavia) 
         let known = known.join(", ");
         let text =
             format!("Octavia has no enabled flavor {flavor} (it has {known}); its default is used");
-        warnings.push(("OctaviaFlavorNotFound", text));
+        warnings.push(("Octaviaflavornotfound", text));
     }
     warnings
 }

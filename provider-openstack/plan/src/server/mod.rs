@@ -14,6 +14,7 @@ mod live;
 mod owned;
 mod pairs;
 mod ports;
+mod remarks;
 mod report;
 mod resolve;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use action::{Action, BlockDevice, NewServer, NewTrunk, NewVolume, Source};
 pub use floating::Claim;
 pub use image::ImageObject;
 pub use owned::CLUSTER_METADATA_KEY;
+pub use remarks::{Remark, remarks};
 pub use report::refused;
 
 /// How long a volume or a server may be in the making before the condition says that it takes too

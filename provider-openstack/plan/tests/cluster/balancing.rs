@@ -135,7 +135,7 @@ fn what_octavia_does_not_offer_is_done_without_and_said() {
     assert_eq!((new.provider, new.flavor), (None, None));
     assert_eq!(
         warnings,
-        ["OctaviaProviderNotFound", "OctaviaFlavorNotFound"]
+        ["Octaviaprovidernotfound", "Octaviaflavornotfound"]
     );
 }
 

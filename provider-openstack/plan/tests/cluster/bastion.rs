@@ -71,7 +71,7 @@ fn it_comes_when_the_cluster_is_ready() {
         let Step::Do(actions) = &decision.step else {
             panic!("{:?}", decision.step);
         };
-        let creates = |action: &&Action| action.name() == "CreateServer";
+        let creates = |action: &&Action| action.name() == "CreateOpenStackServer";
         if let Some(Action::ForBastion(create)) = actions.iter().find(creates) {
             let status = &decision.status.status;
             assert!(is_true(&status.conditions, "Ready"));
@@ -209,7 +209,11 @@ fn one_that_is_changed_is_made_anew_and_keeps_its_address() {
     let done = journal(&mut cloud, |seen| plan(&want, seen, NOW));
     assert_eq!(
         done,
-        ["DeleteServer", "CreateServer", "AssociateFloatingIP"]
+        [
+            "DeleteOpenStackServer",
+            "CreateOpenStackServer",
+            "AssociateFloatingIP"
+        ]
     );
     assert_eq!(address(&cloud), before);
     assert_ne!(bastion_port(&cloud).id, port);
@@ -238,7 +242,11 @@ fn a_bastion_without_the_label_of_the_watch_filter_gets_it_before_all_else() {
     done.retain(|name| !name.contains("SecurityGroup"));
     assert_eq!(
         done,
-        ["LabelOpenStackServer", "DeleteFloatingIP", "DeleteServer"]
+        [
+            "LabelOpenStackServer",
+            "DeleteFloatingIP",
+            "DeleteOpenStackServer"
+        ]
     );
     let done = journal(&mut made_by_capo(), |seen| delete(&gone, seen, NOW));
     assert_eq!(done[..2], ["LabelOpenStackServer", "DeleteFloatingIP"]);
@@ -253,14 +261,6 @@ fn a_bastion_without_the_label_of_the_watch_filter_gets_it_before_all_else() {
     );
 }
 
-#[test]
-fn one_that_is_switched_off_leaves_nothing() {
-    let mut cloud = cloud();
-    let mut never = without();
-    settle(&never, &mut cloud);
-    let before = cloud.inventory();
-    settle(&spec(), &mut cloud);
-    assert_ne!(cloud.inventory(), before);
 /// The old ones may be gone, and then it could do nothing, not even go.
 #[test]
 fn other_credentials_reach_the_bastion_even_when_it_goes() {
@@ -302,16 +302,24 @@ fn other_credentials_reach_the_bastion_even_when_it_goes() {
     }
 }
 
+#[test]
+fn one_that_is_switched_off_leaves_nothing() {
+    let mut cloud = cloud();
+    let mut never = without();
+    settle(&never, &mut cloud);
+    let before = cloud.inventory();
+    settle(&spec(), &mut cloud);
+    assert_ne!(cloud.inventory(), before);
     let want = want(without());
     let done = journal(&mut cloud, |seen| plan(&want, seen, NOW));
     let place = |name: &str| done.iter().position(|have| have == name).expect("done");
     // Its floating IP must not outlive it, and its group cannot go before its port.
     assert!(
-        place("DeleteFloatingIP") < place("DeleteServer"),
+        place("DeleteFloatingIP") < place("DeleteOpenStackServer"),
         "{done:?}"
     );
     assert!(
-        place("DeleteServer") < place("DeleteSecurityGroup"),
+        place("DeleteOpenStackServer") < place("DeleteSecurityGroup"),
         "{done:?}"
     );
     assert_eq!(cloud.inventory(), before);
@@ -331,7 +339,7 @@ fn it_goes_before_the_rest() {
     settle(&spec(), &mut cloud);
     let gone = gone(spec());
     let done = journal(&mut cloud, |seen| delete(&gone, seen, NOW));
-    assert_eq!(done[..2], ["DeleteFloatingIP", "DeleteServer"]);
+    assert_eq!(done[..2], ["DeleteFloatingIP", "DeleteOpenStackServer"]);
     assert_eq!(cloud.inventory(), before);
 }
 

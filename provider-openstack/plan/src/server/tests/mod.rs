@@ -3,4 +3,4 @@ mod features;
 mod fields;
 mod model;
 mod properties;
-mod want;
+pub(super) mod want;
