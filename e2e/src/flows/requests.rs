@@ -17,8 +17,8 @@ use crate::{
 };
 
 const NAME: &str = "requests";
-/// Numbers of workers that are compared, or what this names, as in `3,20`.
-const DEFAULT_SIZES: [usize; 2] = [3, 20];
+/// Numbers of workers that are compared, or what this names, as in `3,20`, of which are the published figures.
+const DEFAULT_SIZES: [usize; 2] = [3, 12];
 const SIZES: &str = "CAPSTAN_LAB_SIZES";
 /// How many workers more when scaled.
 const STEP: usize = 2;
@@ -49,7 +49,8 @@ pub fn run(lab: &Lab) -> Result<()> {
         Ok(seconds) => seconds
             .parse()
             .with_context(|| format!("{IDLE}={seconds}: no number"))?,
-        Err(_) => 90,
+        // Two rounds of what is asked for most often.
+        Err(_) => 60,
     };
     let idle = Duration::from_secs(idle);
     let before = audit::take(lab)?;
