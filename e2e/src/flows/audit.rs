@@ -16,7 +16,7 @@ use crate::{lab::Lab, netns, openstack::client::Client};
 /// The project that tenants work in.
 const PROJECT: &str = "tenant";
 /// The node agent needs a moment to follow what Nova and Neutron say.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// All that exists at one moment.
 #[derive(Debug, Default, Serialize, Deserialize)]

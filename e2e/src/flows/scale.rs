@@ -46,7 +46,7 @@ pub fn run(lab: &Lab) -> Result<()> {
     let machine = text(&owner(&lost).context("an OpenStackMachine without a Machine")?["name"]);
     lab.say(format_args!("Machine {machine} is deleted"));
     tenant.api.delete(MACHINE, &tenant.namespace, machine)?;
-    wait::until_true("the end of the Machine", Duration::from_secs(120), || {
+    wait::until_true("the end of the Machine", Duration::from_secs(300), || {
         Ok(tenant
             .api
             .get(MACHINE, &tenant.namespace, machine)?
