@@ -1,4 +1,4 @@
-//! `cargo lab test`: what can be said without a lab first, then the flows.
+//! `cargo lab test`: the flows, with what compiles beside them, then the tests of cargo.
 
 use std::{
     fs,
@@ -117,11 +117,15 @@ const TESTS: [Check; 2] = [
     ),
 ];
 
-/// Compiles tests, without running them.
+/// Compiles tests and what they run, without running them.
 fn compile(lab: &Lab, tests: &[Check]) -> Result<()> {
-    tests.iter().try_for_each(|(_, arguments)| {
-        beside(lab, &[arguments, &["--no-run"][..]].concat())
-    })
+    for (name, arguments) in tests {
+        beside(lab, &[arguments, &["--no-run"][..]].concat())?;
+        if *name == SCENARIOS {
+            assets(lab)?;
+        }
+    }
+    Ok(())
 }
 
 /// Runs cargo with what the flows leave of the machine; what it says comes in one piece.

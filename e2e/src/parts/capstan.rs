@@ -10,7 +10,7 @@ use super::{
     management::{authority, kubeconfig_of, serving_certificate},
     manifests, registry,
 };
-use crate::{checks::cargo, lab::Lab, part::Part, probe, process::Daemon, tools};
+use crate::{checks, lab::Lab, part::Part, probe, process::Daemon, tools};
 
 /// Name of the part.
 pub const NAME: &str = "capstan";
@@ -39,17 +39,7 @@ impl Part for Capstan {
 
     fn prepare(&self, lab: &Lab) -> Result<()> {
         tools::bin(lab, "helm")?;
-        cargo(
-            lab,
-            &[
-                "build",
-                "--quiet",
-                "--bin",
-                "capstan-operator",
-                "--bin",
-                "capstan",
-            ],
-        )
+        checks::build(lab, &["capstan-operator", "capstan"])
     }
 
     fn up(&self, lab: &Lab) -> Result<()> {
