@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use runtime::Retry;
+use runtime::controller::is_conflict;
 
 /// Why a reconcile did not get to its end.
 #[derive(Debug, thiserror::Error)]
@@ -24,5 +25,9 @@ impl Retry for Error {
             }
             _ => None,
         }
+    }
+
+    fn is_normal(&self) -> bool {
+        matches!(self, Self::Kubernetes(error) if is_conflict(error))
     }
 }

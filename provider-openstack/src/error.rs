@@ -14,8 +14,8 @@ use crate::identity::{IdentityError, way_out};
 /// same resource: that passes, and is looked at again after this at the latest.
 const AFTER_CONFLICT: Duration = Duration::from_secs(30);
 
-/// Why a reconcile could not be finished. It is tried again with the object's backoff, unless the
-/// cloud says when.
+/// Why a reconcile could not be finished. It is tried again with the object's backoff, or later
+/// when the cloud asks for more time.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no session with the cloud.
@@ -104,12 +104,7 @@ impl Error {
 
 impl Retry for Error {
     fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Kubernetes(kube::Error::Api(refused)) if refused.code == 409 => {
-                Some(Duration::from_secs(1))
-            }
-            other => other.cloud().and_then(|error| error.retry_after),
-        }
+        self.cloud().and_then(|error| error.retry_after)
     }
 
     fn longest_wait(&self) -> Duration {

@@ -67,6 +67,17 @@ pub fn wait_after(failures: u32) -> Duration {
     (FIRST * 2u32.pow(doublings)).min(LONGEST)
 }
 
+/// `wait`, or what was `asked` for where that is longer. Then up to a minute more, at most a fifth, so
+/// that those who are asked for the same time do not come back together.
+#[must_use]
+pub fn at_least(wait: Duration, asked: Option<Duration>) -> Duration {
+    let asked = asked.unwrap_or_default();
+    let spread = asked
+        .min(LONGEST)
+        .mul_f64(rand::rng().random_range(0.0..0.2));
+    wait.max(asked.saturating_add(spread))
+}
+
 /// `wait`, up to a fifth shorter or longer.
 #[must_use]
 pub fn jittered(wait: Duration) -> Duration {

@@ -25,7 +25,7 @@ use serde::de::DeserializeOwned;
 
 use self::watches::{gates, meaningful, owners, watch};
 use crate::Shutdown;
-use crate::backoff::Backoff;
+use crate::backoff::{self, Backoff};
 use crate::events::Events;
 use crate::health::Health;
 use crate::lanes::{Lanes, Turn};
@@ -130,7 +130,8 @@ pub enum Requeue {
 
 /// An error of a reconcile.
 pub trait Retry: std::error::Error + Send + Sync + 'static {
-    /// When to try again; `None`, the default, is the backoff of the object (1 s to 5 min).
+    /// How long not to try again, where somebody asks for it. The backoff of the object (1 s to 5 min)
+    /// counts where it is longer: who asks for no time at all is not called without end.
     fn retry_after(&self) -> Option<Duration> {
         None
     }
@@ -441,7 +442,7 @@ where
     }
     let wait = work.backoff.failed(key.clone());
     let wait = wait.min(error.longest_wait());
-    let wait = error.retry_after().unwrap_or(wait);
+    let wait = backoff::at_least(wait, error.retry_after());
     tracing::warn!(controller = work.name, object = %key, %error, retry_in = ?wait, "reconcile failed");
     Action::requeue(wait)
 }

@@ -48,6 +48,8 @@ struct Login {
     failed: Option<Instant>,
 }
 
+/// Nobody is left alone for longer than this, whatever is asked for.
+const LONGEST_REST: Duration = Duration::from_secs(3600);
 /// How long a token that still works is used after its renewal failed, before the next try.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(15);
 
@@ -358,7 +360,7 @@ impl Exchange<'_> {
             message = format!("HTTP status {status}");
         }
         let mut error = self.error(ErrorKind::of(status.as_u16(), &message), message);
-        error.retry_after = retry_after.map(Duration::from_secs);
+        error.retry_after = retry_after.map(|s| Duration::from_secs(s).min(LONGEST_REST));
         Failure {
             not_done: status == StatusCode::TOO_MANY_REQUESTS,
             passing: matches!(status.as_u16(), 429 | 502 | 503 | 504),

@@ -61,10 +61,9 @@ fn unusable(credentials: &Credentials, error: &reqwest::Error) -> Error {
 /// How long to wait before the try after `tries` repetitions; `None` means give up.
 pub(crate) fn pause(tries: usize, retry_after: Option<Duration>) -> Option<Duration> {
     let backoff = PAUSES.get(tries)?;
-    match retry_after {
-        Some(asked) => (asked <= LONGEST_PAUSE).then_some(asked),
-        None => Some(backoff.mul_f64(rand::rng().random_range(0.5..1.0))),
-    }
+    let backoff = backoff.mul_f64(rand::rng().random_range(0.5..1.0));
+    let asked = retry_after.unwrap_or_default();
+    (asked <= LONGEST_PAUSE).then_some(asked.max(backoff))
 }
 
 /// The innermost causes, which say more than "error sending request", without the URL's query.
@@ -107,5 +106,6 @@ mod tests {
             Some(Duration::from_secs(7))
         );
         assert_eq!(pause(0, Some(Duration::from_secs(300))), None);
+        assert!(pause(0, Some(Duration::ZERO)).unwrap() >= PAUSES[0] / 2);
     }
 }

@@ -198,6 +198,47 @@ async fn ipam(namespace: &str, kind: &str) -> Result<Api<DynamicObject>> {
     Ok(Api::namespaced_with(client, namespace, &of))
 }
 
+/// Cinder asks for no time at all between two tries.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_quota_is_tried_seldom_although_cinder_says_at_once() -> Result<()> {
+    let scenario = open("servers-quota").await?;
+    scenario
+        .cloud
+        .world(|world| world.set_quota(PROJECT, "volumes", 0));
+    let volume = json!({ "rootVolume": { "sizeGiB": 20 } });
+    let waits = worker("waits", volume);
+    scenario.cluster.create_machine(&waits).await?;
+    cloud_is_asked(&scenario, "volume POST /volumes", 4).await?;
+    let mut tries = scenario.cloud.log().all();
+    tries.retain(|call| call.operation == "volume POST /volumes");
+    let times: Vec<_> = tries.iter().map(|call| call.at).collect();
+    let pauses: Vec<f64> = times
+        .windows(2)
+        .map(|pair| pair[1].duration_since(pair[0]).as_secs_f64())
+        .collect();
+    for (pause, least) in pauses.iter().zip([0.7, 1.5, 3.0]) {
+        assert!(*pause >= least, "seconds between the tries: {pauses:?}");
+    }
+    scenario
+        .cloud
+        .world(|world| world.set_quota(PROJECT, "volumes", -1));
+    scenario.cluster.machine_ready("waits").await?;
+    scenario.cluster.delete_all().await?;
+    scenario.is_empty()
+}
+
+/// Waits until the cloud has been asked so often.
+async fn cloud_is_asked(scenario: &Scenario, operation: &str, times: usize) -> Result<()> {
+    let deadline = Instant::now() + scenario.cluster.deadline;
+    while scenario.cloud.log().count(operation) < times {
+        if Instant::now() > deadline {
+            bail!("not asked {times} times: {operation}");
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
 /// CAPO ends when the kind does not exist.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_orc_an_image_reference_is_a_condition_and_others_go_on() -> Result<()> {

@@ -26,6 +26,8 @@ enum Failed {
     Cloud,
     Busy,
     Conflict,
+    /// Somebody asks to be left alone for so many seconds.
+    Asked(u64),
 }
 
 impl std::fmt::Display for Failed {
@@ -39,6 +41,13 @@ impl std::error::Error for Failed {}
 impl Retry for Failed {
     fn is_normal(&self) -> bool {
         matches!(self, Self::Conflict)
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Asked(seconds) => Some(Duration::from_secs(*seconds)),
+            _ => None,
+        }
     }
 
     fn longest_wait(&self) -> Duration {
@@ -92,6 +101,9 @@ async fn reconcile(object: Arc<ConfigMap>, seen: Arc<Seen>) -> Result<Requeue, F
     let first = times.len() == 1;
     seen.finish.notify_one();
     match behaviour {
+        "asked-0" => Err(Failed::Asked(0)),
+        "asked-1" => Err(Failed::Asked(1)),
+        "asked-100" => Err(Failed::Asked(100)),
         "failing" => Err(Failed::Cloud),
         "busy" => Err(Failed::Busy),
         "conflict" if first => Err(Failed::Conflict),
@@ -248,6 +260,30 @@ async fn what_passes_soon_is_looked_at_sooner() {
             wait >= exact * 0.79 && wait <= (exact * 1.21).min(30.1),
             "wait {number}: {wait} s"
         );
+    }
+}
+
+/// Cinder asks for no time at all, whatever it refuses.
+#[tokio::test(start_paused = true)]
+async fn what_somebody_asks_for_makes_a_wait_longer_never_shorter() {
+    let api = Api::default();
+    for seconds in [0, 1, 100] {
+        api.put(&format!("asked-{seconds}"), &format!("asked-{seconds}"));
+    }
+    let test = run(&api);
+    for seconds in [0, 1, 100] {
+        let name = format!("asked-{seconds}");
+        test.seen.until(|seen| seen.times(&name).len() == 11).await;
+        let times = test.seen.times(&name);
+        for (number, pair) in times.windows(2).enumerate() {
+            let wait = (pair[1] - pair[0]).as_secs_f64();
+            let backoff = 2f64.powi(i32::try_from(number).expect("small")).min(300.0);
+            let asked = f64::from(seconds);
+            assert!(
+                wait >= asked.max(backoff * 0.79) && wait <= asked.max(backoff) * 1.21,
+                "asked for {seconds} s, wait {number}: {wait} s"
+            );
+        }
     }
 }
 

@@ -112,6 +112,11 @@ async fn a_long_retry_after_is_given_to_the_caller() {
     let error = cloud.network().ports(&[]).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::RateLimited);
     assert_eq!(error.retry_after.unwrap().as_secs(), 120);
+
+    let for_ever = vec![("Retry-After", u64::MAX.to_string())];
+    fake.script(PORTS, (429, for_ever, Value::Null));
+    let error = cloud.network().ports(&[]).await.unwrap_err();
+    assert_eq!(error.retry_after.unwrap().as_secs(), 3600);
 }
 
 #[tokio::test(start_paused = true)]

@@ -254,7 +254,13 @@ impl Refusal {
             }
             _ => json!({fault(status): {"code": status, "message": message}}),
         };
-        Reply::new(status, body)
+        let mut reply = Reply::new(status, body);
+        // Cinder says so of every quota, however long that may take.
+        if service == Service::Volume && status == 413 {
+            let retry_after = ("Retry-After".to_owned(), "0".to_owned());
+            reply.headers.push(retry_after);
+        }
+        reply
     }
 }
 
