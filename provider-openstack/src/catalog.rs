@@ -1,30 +1,33 @@
-//! What machines are made of: images and flavors, from what a view keeps.
+//! What machines are made of: images, flavors and server groups, from what a view keeps.
 //!
-//! Only a reference that finds nothing costs a list of all, for the hint at what would be right.
+//! A reference that finds nothing costs a list of all, for the hint at what would be right; one for
+//! however many have it.
 
 use cloud::View;
-use crds::openstack::v1beta2::ImageParam;
+use crds::openstack::v1beta2::{ImageParam, ServerGroupParam};
 use crds::orc;
 use kube::Api;
 use plan::server::ImageObject;
-use plan::world::{Flavor, Image};
+use plan::world::{Flavor, Image, ServerGroup};
 
 use crate::server::rows;
 use crate::{Context, Error};
 
 /// The images that `image` means by id or filter, or all that there are when it means none.
 pub async fn images(view: &View, image: &ImageParam) -> Result<Vec<Image>, cloud::Error> {
-    if let Some(id) = &image.id {
-        return Ok(view.image(id).await?.iter().map(rows::image).collect());
-    }
-    let Some(filter) = &image.filter else {
-        return Ok(Vec::new());
+    let found: Vec<Image> = match (&image.id, &image.filter) {
+        (Some(id), _) => view.image(id).await?.iter().map(rows::image).collect(),
+        (None, Some(filter)) => {
+            let found = view.images(filter.name.as_deref(), &filter.tags).await?;
+            found.iter().map(rows::image).collect()
+        }
+        (None, None) => return Ok(Vec::new()),
     };
-    let mut found = view.images(filter.name.as_deref(), &filter.tags).await?;
-    if found.is_empty() {
-        found = view.images(None, &[]).await?;
+    if !found.is_empty() {
+        return Ok(found);
     }
-    Ok(found.iter().map(rows::image).collect())
+    let all = view.images(None, &[]).await?;
+    Ok(all.iter().map(rows::image).collect())
 }
 
 /// The Image object that `image` names, if it names one. The kind exists only where ORC is
@@ -58,6 +61,21 @@ pub async fn flavors(view: &View, id_or_name: &str) -> Result<Vec<Flavor>, cloud
     if let Some(found) = view.flavor(id_or_name).await? {
         return Ok(vec![rows::flavor(&found)]);
     }
-    let all = view.cloud().compute().flavors().await?;
-    Ok(all.iter().map(rows::flavor).collect())
+    Ok(view.flavors().await?.iter().map(rows::flavor).collect())
+}
+
+/// The server group that `group` means, or all that there are when it means none.
+pub async fn server_groups(
+    view: &View,
+    group: &ServerGroupParam,
+) -> Result<Vec<ServerGroup>, cloud::Error> {
+    let filter = group.filter.as_ref();
+    let name = filter.and_then(|filter| filter.name.as_ref());
+    if let Some(id_or_name) = group.id.as_ref().or(name)
+        && let Some(found) = view.server_group(id_or_name).await?
+    {
+        return Ok(vec![rows::server_group(&found)]);
+    }
+    let all = view.server_groups().await?;
+    Ok(all.iter().map(rows::server_group).collect())
 }

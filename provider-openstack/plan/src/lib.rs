@@ -8,8 +8,8 @@
 //! - [`step`]: the shape of an answer
 //! - [`world`]: OpenStack's resources, cut down to what decisions need
 //! - [`names`], `tags`, [`rules`]: how our resources are recognised in a cloud
-//! - `filter`, `near`: which resources the filter of a spec means, and what was meant by a name
-//!   that nothing has
+//! - [`filter`]: which resources the filter of a spec means
+//! - `near`: what was meant by a name that nothing has
 //! - [`conditions`]: conditions whose times change only with their status
 //! - [`cluster`]: network, router, security groups, API endpoint and bastion of a cluster
 //! - [`machine`]: the server object of a machine, and its way to the API traffic
@@ -19,7 +19,7 @@
 
 pub mod cluster;
 pub mod conditions;
-mod filter;
+pub mod filter;
 pub mod floating_ip_pool;
 pub mod machine;
 pub mod machine_template;

@@ -14,6 +14,7 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use plan::floating_ip_pool::{Action, Address, Claim, Seen, Want};
 use plan::step::Step;
+use plan::world::Network;
 use runtime::backoff::jittered;
 use runtime::{Key, Requeue};
 
@@ -48,7 +49,10 @@ impl Pools {
             kinds.push(Kind::Networks);
         }
         let arrived = pool.status.is_none().then(|| arrival::of(&pool.metadata));
-        let tables = view.snapshot_since(&kinds, arrived).await?;
+        let mut tables = view.snapshot_since(&kinds, arrived).await?;
+        if want.needs_networks() && !want.finds_network(&networks(&tables)) {
+            tables = view.snapshot_after_miss(&kinds).await?;
+        }
         let namesakes = self.pools.list(|other| {
             other.name_any() == want.name
                 && other.namespace().as_deref() != Some(want.namespace.as_str())
@@ -57,7 +61,7 @@ impl Pools {
             claims: self.claims(want).await?,
             addresses: self.addresses(want).await?,
             floating_ips: tables.floating_ips.iter().map(world::floating_ip).collect(),
-            networks: tables.networks.iter().map(world::network).collect(),
+            networks: networks(&tables),
             alone: namesakes.is_empty(),
             tagging: view.has_extension(TAGS).await?,
         };
@@ -93,6 +97,10 @@ impl Pools {
         });
         Ok(mine.map(address).collect())
     }
+}
+
+fn networks(tables: &Tables) -> Vec<Network> {
+    tables.networks.iter().map(world::network).collect()
 }
 
 /// The Cluster that the address is for; empty when the claim says none.

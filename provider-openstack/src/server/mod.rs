@@ -2,6 +2,7 @@
 
 mod claim;
 mod execute;
+mod look_up;
 mod observe;
 mod publish;
 pub(crate) mod rows;

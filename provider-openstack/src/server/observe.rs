@@ -17,8 +17,8 @@ use runtime::controller::Cached;
 
 use tokio::time::Instant;
 
-use super::{claim, rows};
-use crate::{Context, Error, catalog, world};
+use super::{claim, look_up, rows};
+use crate::{Context, Error, world};
 
 /// What stands in the way of a new server is looked at again after this: somebody may upload the
 /// image that is missing.
@@ -68,7 +68,7 @@ pub async fn observe(
             .await?;
     }
     let catalog = if want.needs_catalog() {
-        look_up(context, &view, want).await?
+        look_up::look_up(context, &view, want).await?
     } else {
         Catalog::default()
     };
@@ -175,57 +175,6 @@ fn own(tables: &Tables, want: &Want) -> Seen {
             .collect(),
         ..Seen::default()
     }
-}
-
-/// What the references of the spec are looked up in. Only a reference that finds nothing costs a
-/// list of all flavors or images, for the hint at what would be right.
-async fn look_up(context: &Context, view: &View, want: &Want) -> Result<Catalog, Error> {
-    let tables = view
-        .snapshot(&[Kind::Networks, Kind::Subnets, Kind::SecurityGroups])
-        .await?;
-    let flavor = want.spec.flavor_id.as_ref().or(want.spec.flavor.as_ref());
-    Ok(Catalog {
-        images: catalog::images(view, &want.spec.image).await?,
-        image_object: catalog::image_object(context, &want.namespace, &want.spec.image).await?,
-        trunks: want.needs_trunks() && view.has_extension(TRUNKS).await?,
-        flavors: match flavor {
-            Some(flavor) => catalog::flavors(view, flavor).await?,
-            None => Vec::new(),
-        },
-        server_groups: server_groups(view, want).await?,
-        networks: tables.networks.iter().map(world::network).collect(),
-        subnets: tables.subnets.iter().filter_map(world::subnet).collect(),
-        security_groups: tables
-            .security_groups
-            .iter()
-            .map(world::security_group)
-            .collect(),
-    })
-}
-
-async fn server_groups(view: &View, want: &Want) -> Result<Vec<plan::world::ServerGroup>, Error> {
-    let Some(group) = &want.spec.server_group else {
-        return Ok(Vec::new());
-    };
-    let name = group
-        .filter
-        .as_ref()
-        .and_then(|filter| filter.name.as_deref());
-    let found = match name {
-        Some(name) => view.server_group(name).await?,
-        None => None,
-    };
-    if let Some(found) = found {
-        return Ok(vec![rows::server_group(&found)]);
-    }
-    Ok(view
-        .cloud()
-        .compute()
-        .server_groups()
-        .await?
-        .iter()
-        .map(rows::server_group)
-        .collect())
 }
 
 /// Tells the view what the object waits for, and the controller when to come back.

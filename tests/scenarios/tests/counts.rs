@@ -7,10 +7,12 @@ use std::env;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use http::Method;
 use scenarios::Scenario;
 use scenarios::cluster_api::Machine;
-use scenarios::scenario::Pace;
+use scenarios::scenario::{PROJECT, Pace};
 use serde_json::{Value, json};
+use simulator::{Resource, Service};
 
 const CONTROL_PLANES: usize = 3;
 /// While machines come and go. A faster clock would make slow work look like a long time.
@@ -20,6 +22,8 @@ const IDLE: u32 = 60;
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 /// In ten idle minutes, and at a restart.
 const FEW: usize = 40;
+/// Of what hardly ever changes and is there, however many machines refer to it.
+const FEW_LISTS: usize = 3;
 
 struct Costs {
     workers: usize,
@@ -72,14 +76,21 @@ async fn measure(workers: usize) -> Result<Costs> {
     let cluster = &scenario.cluster;
     cluster.create(shape()).await?;
     cluster.provisioned().await?;
+    let group = server_group(&scenario)?;
     let mut machines: Vec<Machine> = (0..CONTROL_PLANES)
-        .map(|at| machine(&format!("cp-{at}"), true))
+        .map(|at| machine(&format!("cp-{at}"), true, &group))
         .collect();
-    machines.extend((0..workers).map(|at| machine(&format!("worker-{at}"), false)));
+    machines.extend((0..workers).map(|at| machine(&format!("worker-{at}"), false, &group)));
     cluster.add_machines(&machines).await.context("create")?;
     scenario.settled().await?;
     let create = scenario.cloud.log().take();
     show("create", &create);
+    let of_groups = |call: &&simulator::Call| call.operation == "compute GET /os-server-groups";
+    let lists = create.iter().filter(of_groups).count();
+    assert!(
+        lists <= FEW_LISTS,
+        "server groups were listed {lists} times"
+    );
 
     scenario.set_speed(IDLE);
     scenario.pass(2 * TEN_MINUTES).await;
@@ -104,6 +115,8 @@ async fn measure(workers: usize) -> Result<Costs> {
     show("restart", &restart);
 
     cluster.delete_all().await.context("delete")?;
+    let vanish = |world: &mut simulator::World| world.vanish(Resource::ServerGroups, &group);
+    assert!(scenario.cloud.world(vanish), "the user's group stays");
     scenario.is_empty()?;
     let delete = scenario.cloud.log().take();
     show("delete", &delete);
@@ -146,7 +159,18 @@ fn shape() -> Value {
     })
 }
 
-fn machine(name: &str, control_plane: bool) -> Machine {
+/// A server group of the user; its id.
+fn server_group(scenario: &Scenario) -> Result<String> {
+    let group = json!({ "server_group": { "name": "spread", "policy": "soft-anti-affinity" } });
+    let made = scenario.cloud.world(|world| {
+        let path = "/os-server-groups";
+        world.request(PROJECT, Service::Compute, Method::POST, path, group)
+    });
+    let id = made.body["server_group"]["id"].as_str();
+    Ok(id.with_context(|| made.body.to_string())?.to_owned())
+}
+
+fn machine(name: &str, control_plane: bool, server_group: &str) -> Machine {
     Machine {
         name: name.to_owned(),
         control_plane,
@@ -154,6 +178,7 @@ fn machine(name: &str, control_plane: bool) -> Machine {
         spec: json!({
             "flavor": { "filter": { "name": "SCS-2V-4-20s" } },
             "image": { "filter": { "name": "ubuntu-capi-image-v1.36.2" } },
+            "serverGroup": { "id": server_group },
         }),
     }
 }

@@ -1,5 +1,8 @@
 //! Servers with everything that they may have, pools of floating IPs, templates.
 
+#[path = "servers/found.rs"]
+mod found;
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};

@@ -12,11 +12,11 @@ use crate::Result;
 use crate::compute::{AvailabilityZone, Flavor, ServerGroup};
 use crate::image::Image;
 use crate::loadbalancer::{LoadBalancerFlavor, Provider};
-use crate::network::TAGS_IN_BULK_PORTS;
+use crate::network::{SecurityGroup, TAGS_IN_BULK_PORTS};
 
 const KEPT: Duration = Duration::from_secs(600);
 /// Who misses something may ask again after this: it could have been made just now.
-const KEPT_AFTER_MISS: Duration = Duration::from_secs(10);
+pub(super) const KEPT_AFTER_MISS: Duration = Duration::from_secs(10);
 
 /// One kept answer. The lock is held during the call, so that one call serves all who wait.
 #[derive(Debug)]
@@ -44,6 +44,36 @@ impl<T> Fact<T> {
         *kept = Some((Instant::now(), value.clone()));
         Ok(value)
     }
+
+    /// What is kept, if it `has` what is sought, else what is at most [`KEPT_AFTER_MISS`] old.
+    async fn seek<F: Future<Output = Result<T>>>(
+        &self,
+        fetch: impl Fn() -> F,
+        has: impl Fn(&T) -> bool,
+    ) -> Result<Arc<T>> {
+        let kept = self.get(KEPT, fetch()).await?;
+        if has(&kept) {
+            return Ok(kept);
+        }
+        self.get(KEPT_AFTER_MISS, fetch()).await
+    }
+}
+
+/// One answer for each question.
+type Answers<K, T> = Mutex<HashMap<K, Arc<Fact<T>>>>;
+
+async fn fact<K: Eq + std::hash::Hash, T>(facts: &Answers<K, T>, about: K) -> Arc<Fact<T>> {
+    facts.lock().await.entry(about).or_default().clone()
+}
+
+fn with_id_or_name<'a, T>(
+    rows: &'a [T],
+    sought: &str,
+    id: impl Fn(&T) -> &str,
+    name: impl Fn(&T) -> &str,
+) -> Option<&'a T> {
+    let by_id = rows.iter().find(|row| id(row) == sought);
+    by_id.or(rows.iter().find(|row| name(row) == sought))
 }
 
 /// A name (or id) and tags.
@@ -58,79 +88,52 @@ pub(super) struct Facts {
     providers: Fact<Vec<Provider>>,
     balancer_flavors: Fact<Vec<LoadBalancerFlavor>>,
     balancer_version: Fact<(u32, u32)>,
-    images: Mutex<HashMap<ImageQuery, Arc<Fact<Vec<Image>>>>>,
-    images_by_id: Mutex<HashMap<String, Arc<Fact<Option<Image>>>>>,
+    images: Answers<ImageQuery, Vec<Image>>,
+    images_by_id: Answers<String, Option<Image>>,
+    shared_groups: Answers<String, Vec<SecurityGroup>>,
 }
 
 impl View {
     /// The flavor with this id or, if there is none, this name.
     pub async fn flavor(&self, id_or_name: &str) -> Result<Option<Flavor>> {
-        let fits = |flavors: &[Flavor]| {
-            let by_id = flavors.iter().find(|flavor| flavor.id == id_or_name);
-            by_id
-                .or(flavors.iter().find(|flavor| flavor.name == id_or_name))
-                .cloned()
+        let find = |flavors: &Vec<Flavor>| {
+            with_id_or_name(flavors, id_or_name, |row| &row.id, |row| &row.name).cloned()
         };
-        let facts = &self.0.facts.flavors;
         let compute = self.cloud().compute();
-        if let Some(found) = fits(&facts.get(KEPT, compute.flavors()).await?) {
-            return Ok(Some(found));
-        }
-        Ok(fits(&facts.get(KEPT_AFTER_MISS, compute.flavors()).await?))
+        let flavors = &self.0.facts.flavors;
+        let found = flavors.seek(|| compute.flavors(), |all| find(all).is_some());
+        Ok(find(&*found.await?))
+    }
+
+    /// The flavors, for who has missed one.
+    pub async fn flavors(&self) -> Result<Arc<Vec<Flavor>>> {
+        let compute = self.cloud().compute();
+        self.0.facts.flavors.get(KEPT, compute.flavors()).await
     }
 
     /// The images with this name (if any) and all of these tags.
     pub async fn images(&self, name: Option<&str>, tags: &[String]) -> Result<Arc<Vec<Image>>> {
         let query = (name.map(str::to_owned), tags.to_vec());
-        let fact = self
-            .0
-            .facts
-            .images
-            .lock()
-            .await
-            .entry(query)
-            .or_default()
-            .clone();
+        let fact = fact(&self.0.facts.images, query).await;
         let images = self.cloud().image();
-        let found = fact.get(KEPT, images.images(name, tags)).await?;
-        if !found.is_empty() {
-            return Ok(found);
-        }
-        fact.get(KEPT_AFTER_MISS, images.images(name, tags)).await
+        fact.seek(|| images.images(name, tags), |found| !found.is_empty())
+            .await
     }
 
     /// The image with this id.
     pub async fn image(&self, id: &str) -> Result<Option<Image>> {
-        let fact = self
-            .0
-            .facts
-            .images_by_id
-            .lock()
-            .await
-            .entry(id.to_owned())
-            .or_default()
-            .clone();
+        let fact = fact(&self.0.facts.images_by_id, id.to_owned()).await;
         let images = self.cloud().image();
-        if let Some(found) = &*fact.get(KEPT, images.image(id)).await? {
-            return Ok(Some(found.clone()));
-        }
-        Ok(fact
-            .get(KEPT_AFTER_MISS, images.image(id))
-            .await?
-            .as_ref()
-            .clone())
+        let found = fact.seek(|| images.image(id), Option::is_some).await?;
+        Ok(found.as_ref().clone())
     }
 
     /// The availability zones for servers. None at all is Nova just starting: not kept for long.
     pub async fn availability_zones(&self) -> Result<Arc<Vec<AvailabilityZone>>> {
-        let facts = &self.0.facts.zones;
+        let zones = &self.0.facts.zones;
         let compute = self.cloud().compute();
-        let zones = facts.get(KEPT, compute.availability_zones()).await?;
-        if !zones.is_empty() {
-            return Ok(zones);
-        }
-        facts
-            .get(KEPT_AFTER_MISS, compute.availability_zones())
+        zones
+            .seek(|| compute.availability_zones(), |zones| !zones.is_empty())
             .await
     }
 
@@ -151,17 +154,39 @@ impl View {
         self.has_extension(TAGS_IN_BULK_PORTS).await
     }
 
-    /// The server group with this name; the first, if there are several.
-    pub async fn server_group(&self, name: &str) -> Result<Option<ServerGroup>> {
-        let facts = &self.0.facts.server_groups;
+    /// The server group with this id or, if there is none, this name; the first, if there are several.
+    pub async fn server_group(&self, id_or_name: &str) -> Result<Option<ServerGroup>> {
+        let find = |groups: &Vec<ServerGroup>| {
+            with_id_or_name(groups, id_or_name, |row| &row.id, |row| &row.name).cloned()
+        };
         let compute = self.cloud().compute();
-        for max_age in [KEPT, KEPT_AFTER_MISS] {
-            let groups = facts.get(max_age, compute.server_groups()).await?;
-            if let Some(found) = groups.iter().find(|group| group.name == name) {
-                return Ok(Some(found.clone()));
-            }
-        }
-        Ok(None)
+        let groups = &self.0.facts.server_groups;
+        let found = groups.seek(|| compute.server_groups(), |all| find(all).is_some());
+        Ok(find(&*found.await?))
+    }
+
+    /// The server groups, for who has missed one.
+    pub async fn server_groups(&self) -> Result<Arc<Vec<ServerGroup>>> {
+        let compute = self.cloud().compute();
+        let groups = &self.0.facts.server_groups;
+        groups.get(KEPT, compute.server_groups()).await
+    }
+
+    /// The security groups of another project that this one may use; one that is `sought` may have been
+    /// shared just now.
+    pub async fn security_groups_of(
+        &self,
+        project_id: &str,
+        sought: impl Fn(&SecurityGroup) -> bool,
+    ) -> Result<Arc<Vec<SecurityGroup>>> {
+        let fact = fact(&self.0.facts.shared_groups, project_id.to_owned()).await;
+        let network = self.cloud().network();
+        let filter = [("project_id", project_id)];
+        fact.seek(
+            || network.security_groups(&filter),
+            |groups| groups.iter().any(&sought),
+        )
+        .await
     }
 
     /// The providers of load balancers.

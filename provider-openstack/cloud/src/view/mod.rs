@@ -178,6 +178,16 @@ impl View {
         Ok(Arc::new(self.0.state().tables.clone()))
     }
 
+    /// As [`View::snapshot`], from lists that are at most ten seconds old: for who misses something, as
+    /// it may have been made just now. However many miss something, one list of a kind runs in that time.
+    ///
+    /// # Errors
+    /// As for [`View::snapshot`].
+    pub async fn snapshot_after_miss(&self, kinds: &[Kind]) -> Result<Arc<Tables>> {
+        let since = Instant::now().checked_sub(facts::KEPT_AFTER_MISS);
+        self.snapshot_since(kinds, since).await
+    }
+
     /// `key` wants to be woken when one of these changes, appears or vanishes: ids, or names of rows
     /// that need not exist yet. Replaces what it followed. `seen` is the snapshot that it has decided
     /// by: what has changed since then wakes it at once, so that nothing is missed in between.

@@ -301,6 +301,72 @@ async fn flavors_are_kept_until_one_is_missed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_misses_something_sees_what_was_made_just_now() {
+    let fake = Fake::start().await;
+    let (view, _wakes) = view(&fake).await;
+    view.snapshot(&[Kind::Ports]).await.unwrap();
+    sleep(Duration::from_secs(11)).await;
+    fake.set("ports", json!([{"id": "1", "name": "a"}]));
+    for _ in 0..20 {
+        let seen = view.snapshot_after_miss(&[Kind::Ports]).await.unwrap();
+        assert_eq!(seen.ports.len(), 1);
+    }
+    assert_eq!(fake.count(PORTS), 2, "one list for all who miss something");
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_of_another_project_are_kept_until_one_is_missed() {
+    let fake = Fake::start().await;
+    fake.set("security_groups", json!([{"id": "1", "name": "web"}]));
+    let (view, _wakes) = view(&fake).await;
+    let lists = "GET /network/v2.0/security-groups";
+    for _ in 0..3 {
+        let web = view.security_groups_of("p2", |group| group.name == "web");
+        assert_eq!(web.await.unwrap().len(), 1);
+    }
+    assert_eq!(fake.last(lists).query, "project_id=p2");
+    assert_eq!(fake.count(lists), 1);
+    sleep(Duration::from_secs(11)).await;
+    for _ in 0..3 {
+        let other = view.security_groups_of("p2", |group| group.name == "other");
+        assert_eq!(other.await.unwrap().len(), 1);
+    }
+    assert_eq!(fake.count(lists), 2);
+}
+
+/// However many servers name a group or a flavor, and whether or not it is there.
+#[tokio::test(start_paused = true)]
+async fn server_groups_and_flavors_cost_one_list_for_all_who_seek_or_miss_one() {
+    let fake = Fake::start().await;
+    let (view, _wakes) = view(&fake).await;
+    let groups = "GET /compute/v2.1/os-server-groups";
+    let answer = || {
+        let one = json!({"id": "1", "name": "spread"});
+        (200, Vec::new(), json!({"server_groups": [one]}))
+    };
+    fake.script(groups, answer());
+    for sought in ["1", "spread"] {
+        let found = view.server_group(sought).await.unwrap().unwrap();
+        assert_eq!(found.name, "spread");
+    }
+    for _ in 0..3 {
+        assert_eq!(view.server_group("other").await.unwrap(), None);
+        assert_eq!(view.server_groups().await.unwrap().len(), 1);
+    }
+    assert_eq!(fake.count(groups), 1);
+    sleep(Duration::from_secs(11)).await;
+    fake.script(groups, answer());
+    for _ in 0..3 {
+        assert_eq!(view.server_group("other").await.unwrap(), None);
+        assert_eq!(view.server_groups().await.unwrap().len(), 1);
+        assert_eq!(view.flavor("other").await.unwrap(), None);
+        assert_eq!(view.flavors().await.unwrap().len(), 0);
+    }
+    assert_eq!(fake.count(groups), 2);
+    assert_eq!(fake.count("GET /compute/v2.1/flavors/detail"), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_age_of_a_view_and_the_requests_in_flight_are_seen() {
     let fake = Fake::start().await;
     let metrics = Arc::new(Metrics::default());

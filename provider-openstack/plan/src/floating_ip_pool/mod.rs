@@ -60,6 +60,11 @@ impl Want {
         !self.deleting && self.status.floating_ip_network.is_none()
     }
 
+    /// Whether these are enough to know which one new addresses are from.
+    pub fn finds_network(&self, networks: &[Network]) -> bool {
+        network::find(self, networks).is_ok()
+    }
+
     fn is_preallocated(&self, address: &str) -> bool {
         let mut all = self.spec.pre_allocated_floating_ips.iter();
         all.any(|one| one == address)

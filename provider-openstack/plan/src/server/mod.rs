@@ -24,7 +24,7 @@ mod volumes;
 use crds::capi::names::CLUSTER_NAME_LABEL;
 use crds::openstack::names::INSTANCE_ID_ANNOTATION;
 use crds::openstack::v1alpha1::{OpenStackServer, OpenStackServerSpec, OpenStackServerStatus};
-use crds::openstack::v1beta2::PortOpts;
+use crds::openstack::v1beta2::{PortOpts, SecurityGroupFilter};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::step::{Decision, Step};
@@ -98,6 +98,22 @@ impl Want {
                 && resolved.flavor_id.is_some()
                 && !resolved.ports.is_empty()
         })
+    }
+
+    /// Whether the networks, subnets and security groups that the ports refer to are in `catalog`.
+    pub fn finds_networking(&self, catalog: &Catalog) -> bool {
+        resolve::finds_networking(self, catalog)
+    }
+
+    /// The filters that security groups are named by.
+    pub fn security_group_filters(&self) -> impl Iterator<Item = &SecurityGroupFilter> {
+        let of_ports = self
+            .spec
+            .ports
+            .iter()
+            .flat_map(|port| &port.security_groups);
+        let params = self.spec.security_groups.iter().chain(of_ports);
+        params.filter_map(|param| param.filter.as_ref())
     }
 
     /// Whether [`Seen::volumes`] is needed.
@@ -182,7 +198,10 @@ pub struct Catalog {
     pub server_groups: Vec<ServerGroup>,
     pub networks: Vec<Network>,
     pub subnets: Vec<Subnet>,
+    /// Those of the project.
     pub security_groups: Vec<SecurityGroup>,
+    /// Those of the other projects that filters name.
+    pub shared_groups: Vec<SecurityGroup>,
 }
 
 /// Decides the next step of a server, and its status.

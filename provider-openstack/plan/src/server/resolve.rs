@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::report::problem;
 use super::{Catalog, Want, owned};
 use crate::step::Problem;
-use crate::world::{Image, Network, SecurityGroup, ServerGroup, Subnet};
+use crate::world::{Image, Network, ServerGroup, Subnet};
 use crate::{filter, near, tags};
 
 /// A server's references as ids.
@@ -37,6 +37,13 @@ pub fn server(want: &Want, catalog: &Catalog) -> Result<Resolved, Unresolved> {
             .map(|(index, port)| resolver.port(index, port))
             .collect::<Result<_, Problem>>()?,
     })
+}
+
+/// Whether the catalog has all networks, subnets and security groups that the ports refer to.
+pub fn finds_networking(want: &Want, catalog: &Catalog) -> bool {
+    let resolver = Resolver { want, catalog };
+    let mut ports = want.spec.ports.iter().enumerate();
+    ports.all(|(index, port)| resolver.port(index, port).is_ok())
 }
 
 /// Why there is no resolved spec.
@@ -336,16 +343,21 @@ impl Resolver<'_> {
         Ok(ids)
     }
 
+    /// An id is taken as it is: Neutron alone knows all groups that other projects share. A filter
+    /// means groups of this project, unless it names another one.
     fn matching_groups(
         &self,
         field: &str,
         param: &SecurityGroupParam,
     ) -> Result<Vec<String>, Problem> {
-        let groups = &self.catalog.security_groups;
+        if let Some(id) = &param.id {
+            return Ok(vec![id.clone()]);
+        }
+        let (own, shared) = (&self.catalog.security_groups, &self.catalog.shared_groups);
         if let Some(wanted) = &param.filter {
-            let found = groups
-                .iter()
-                .filter(|group| filter::security_group(wanted, group));
+            let shared = shared.iter().filter(|_| wanted.project_id.is_some());
+            let found = own.iter().chain(shared);
+            let found = found.filter(|group| filter::security_group(wanted, group));
             let ids: Vec<String> = found.map(|group| group.id.clone()).collect();
             if !ids.is_empty() {
                 return Ok(ids);
@@ -356,8 +368,7 @@ impl Resolver<'_> {
             .as_ref()
             .and_then(|filter| filter.name.as_deref());
         let reference = Reference::new(field, "security group", param, name);
-        let accepts = |group: &SecurityGroup| param.id.as_ref() == Some(&group.id);
-        self.one(&reference, groups, |g| (&g.id, &g.name), accepts)
+        self.one(&reference, own, |g| (&g.id, &g.name), |_| false)
             .map(|id| vec![id])
     }
 }

@@ -4,9 +4,9 @@ use crds::openstack::v1alpha1::OpenStackServerSpec;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::model::Model;
+use super::model::{Model, catalog};
 use super::want::{Shape, want};
-use crate::server::{Action, BlockDevice, NewServer, NewVolume, Seen, Source, Want, plan};
+use crate::server::{Action, BlockDevice, NewServer, NewVolume, Seen, Source, Want, plan, resolve};
 use crate::step::Step;
 use crate::world::{SecurityGroup, ServerGroup, Subnet};
 
@@ -253,4 +253,35 @@ fn a_port_without_groups_has_those_of_the_server() {
     let (_, _, want) = made(patched(spec));
     let resolved = want.status.resolved.expect("published");
     assert_eq!(resolved.ports[0].security_groups, ["sg"]);
+}
+
+/// Other projects may share theirs: whether an id is right only Neutron knows.
+#[test]
+fn a_group_is_taken_by_id_and_of_another_project_only_by_its_id() {
+    let group = |project: Option<&str>| {
+        let filter = json!({"name": "web", "projectID": project});
+        let groups = json!([{"id": "unlisted"}, {"filter": filter}]);
+        patched(json!({"ports": [{"network": {"id": "net"}, "securityGroups": groups}]}))
+    };
+    let shared = SecurityGroup {
+        id: "theirs".into(),
+        name: "web".into(),
+        project_id: "other".into(),
+        ..SecurityGroup::default()
+    };
+    let mut catalog = catalog();
+    catalog.shared_groups = vec![shared];
+    let groups = |want: &Want| {
+        let resolved = resolve::server(want, &catalog).ok()?;
+        Some(resolved.ports.into_iter().next()?.security_groups)
+    };
+    let theirs = group(Some("other"));
+    assert_eq!(
+        groups(&theirs),
+        Some(vec!["unlisted".into(), "theirs".into()])
+    );
+    assert!(theirs.finds_networking(&catalog));
+    let ours = group(None);
+    assert_eq!(groups(&ours), None);
+    assert!(!ours.finds_networking(&catalog));
 }
