@@ -9,6 +9,7 @@ use cloud::view::Tables;
 use cloud::{Kind, View};
 use crds::capi::IPAddressClaim;
 use crds::openstack::v1alpha1::OpenStackServer;
+use jiff::Timestamp;
 use plan::server::{Action, Catalog, Seen, Want};
 use plan::step::{Resource, Step};
 use runtime::Requeue;
@@ -28,6 +29,8 @@ const AFTER_PROBLEM: Duration = Duration::from_secs(120);
 const AFTER_IMAGE: Duration = Duration::from_secs(10);
 /// Nothing of what is awaited happened for this long: look anyway.
 const AT_LAST: Duration = Duration::from_secs(300);
+/// What is to be over then is over.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// What was observed.
 pub struct Observed {
@@ -206,7 +209,7 @@ pub fn requeue(seen: &Observed, key: &str, want: &Want, step: &Step<Action>) -> 
     }
     match step {
         Step::Do(_) => Requeue::After(Duration::ZERO),
-        Step::Wait(_) => Requeue::After(jittered(AT_LAST)),
+        Step::Wait(_) => Requeue::After(at_last(want, seen)),
         Step::Blocked(_) if want.needs_catalog() && want.spec.image.image_ref.is_some() => {
             Requeue::After(jittered(AFTER_IMAGE))
         }
@@ -215,6 +218,14 @@ pub fn requeue(seen: &Observed, key: &str, want: &Want, step: &Step<Action>) -> 
         }
         Step::Done | Step::Blocked(_) => Requeue::OnChange,
     }
+}
+
+/// When to look anyway, or sooner: what takes too long is said then.
+fn at_last(want: &Want, seen: &Observed) -> Duration {
+    let late = want.late_in(&seen.plan, Timestamp::now());
+    let late = late.and_then(|late| Duration::try_from(late).ok());
+    let at_last = jittered(AT_LAST);
+    late.map_or(at_last, |late| at_last.min(late + A_MOMENT))
 }
 
 fn kind(resource: Resource) -> Option<Kind> {

@@ -29,8 +29,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::step::{Decision, Step};
 use crate::world::{
-    Flavor, FloatingIp, Image, Network, Port, Router, SecurityGroup, Server, ServerGroup, Subnet,
-    Trunk, Volume,
+    Flavor, FloatingIp, Image, Network, Port, Router, SecurityGroup, Server, ServerGroup, State,
+    Subnet, Trunk, Volume,
 };
 
 pub use action::{Action, BlockDevice, NewServer, NewTrunk, NewVolume, Source};
@@ -114,6 +114,23 @@ impl Want {
             .flat_map(|port| &port.security_groups);
         let params = self.spec.security_groups.iter().chain(of_ports);
         params.filter_map(|param| param.filter.as_ref())
+    }
+
+    /// How long until what the cloud makes for the server takes [too long](Self::create_timeout);
+    /// `None` when nothing is being made, or takes too long already.
+    pub fn late_in(&self, seen: &Seen, now: Timestamp) -> Option<SignedDuration> {
+        let servers = seen.servers.iter().filter(|one| one.status == "BUILD");
+        let volumes = seen
+            .volumes
+            .iter()
+            .filter(|one| one.state == State::Pending);
+        let made = servers
+            .map(|one| one.created)
+            .chain(volumes.map(|one| one.created));
+        let left = made
+            .flatten()
+            .map(|created| self.create_timeout - now.duration_since(created));
+        left.filter(|left| !left.is_negative()).min()
     }
 
     /// Whether [`Seen::volumes`] is needed.

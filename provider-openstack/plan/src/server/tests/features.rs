@@ -268,16 +268,25 @@ fn what_takes_too_long_is_said_and_still_awaited() {
         assert!(matches!(decision.step, Step::Wait(w) if w.on.len() == 1));
         decision.status.conditions[0].reason.clone()
     };
+    // Whoever sleeps on it wakes up in time to say so.
+    let late_in = |want: &Want, model: &Model, minutes: i64| {
+        let now = NOW + SignedDuration::from_mins(minutes);
+        want.late_in(&model.seen(), now).map(|late| late.as_mins())
+    };
     model.volumes[0].created = Some(NOW);
     assert_eq!(reason(&want, &model, 4), "InstanceNotReady");
+    assert_eq!(late_in(&want, &model, 4), Some(1));
+    assert_eq!(late_in(&want, &model, 6), None);
     assert_eq!(reason(&want, &model, 6), "InstanceCreateFailed");
     model.tick();
     reconcile(&mut model, &mut want, Fault::None);
     model.servers[0].created = Some(NOW);
     assert_eq!(reason(&want, &model, 4), "InstanceNotReady");
     assert_eq!(reason(&want, &model, 6), "InstanceCreateFailed");
+    assert_eq!(late_in(&want, &model, 3), Some(2));
     want.create_timeout = SignedDuration::from_mins(30);
     assert_eq!(reason(&want, &model, 6), "InstanceNotReady");
+    assert_eq!(late_in(&want, &model, 6), Some(24));
     assert_eq!(settle(&mut model, &mut want), Step::Done);
 }
 
