@@ -64,6 +64,9 @@ pub async fn observe(
         kinds.push(Kind::Trunks);
     }
     let mut tables = view.snapshot_since(&kinds, arrived).await?;
+    if view.find_unlisted(servers(&tables, want)).await? {
+        tables = view.snapshot(&kinds).await?;
+    }
     let unforeseen = |port: &&network::Port| port.trunk_details.is_some();
     if !kinds.contains(&Kind::Trunks) && ports(&tables, want).iter().any(unforeseen) {
         tables = view
@@ -113,6 +116,14 @@ fn ports<'a>(tables: &'a Tables, want: &Want) -> Vec<&'a network::Port> {
     ids.into_iter()
         .filter_map(|id| tables.ports.get(id))
         .collect()
+}
+
+/// The servers that there are, or were: the recorded one, and those that hold a port.
+fn servers<'a>(tables: &'a Tables, want: &'a Want) -> impl Iterator<Item = &'a str> {
+    let ports = ports(tables, want).into_iter();
+    let held = ports.filter(|port| port.device_owner.starts_with("compute:"));
+    let holders = held.map(|port| port.device_id.as_str());
+    holders.chain(want.status.instance_id.as_deref())
 }
 
 /// What is around the floating IP that the claim got: the ports of routers beside the server's own.

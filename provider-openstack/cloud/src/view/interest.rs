@@ -58,6 +58,11 @@ impl Interest {
         self.expects.values().any(|kinds| kinds.contains(&kind))
     }
 
+    /// Whether anybody follows the row with this id or name.
+    pub fn is_followed(&self, id: &str) -> bool {
+        self.followers.contains_key(id)
+    }
+
     /// Whether nobody is interested in anything.
     pub fn is_empty(&self) -> bool {
         self.follows.is_empty() && self.expects.is_empty()

@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use crate::change::{Change, Feed};
+use crate::change::{Change, Feed, Row};
 use crate::{Cloud, Kind, Result};
 
 pub(crate) use ages::Ages;
@@ -188,6 +188,34 @@ impl View {
         self.snapshot_since(kinds, since).await
     }
 
+    /// Asks for each of these servers that the tables lack, unless Nova has said that it is gone: a list
+    /// leaves out, without a word, the servers of a cell that Nova cannot reach. Whether one was found,
+    /// which is in the tables from now on.
+    ///
+    /// # Errors
+    /// Nova cannot tell.
+    pub async fn find_unlisted<'a>(
+        &self,
+        servers: impl IntoIterator<Item = &'a str>,
+    ) -> Result<bool> {
+        let unlisted: Vec<&str> = {
+            let state = self.0.state();
+            let lacks = |id: &&str| state.lacks_server(id);
+            servers.into_iter().filter(lacks).collect()
+        };
+        let mut found = false;
+        for id in unlisted {
+            let server = self.cloud().compute().server(id).await?;
+            let server = server.filter(|server| !server.is_gone());
+            found |= server.is_some();
+            self.0.apply(match server {
+                Some(server) => Change::Wrote(Box::new(server.into_item())),
+                None => Change::Gone(Kind::Servers, id.to_owned()),
+            });
+        }
+        Ok(found)
+    }
+
     /// `key` wants to be woken when one of these changes, appears or vanishes: ids, or names of rows
     /// that need not exist yet. Replaces what it followed. `seen` is the snapshot that it has decided
     /// by: what has changed since then wakes it at once, so that nothing is missed in between.
@@ -286,6 +314,9 @@ impl Shared {
             let mut state = self.state();
             if let Change::Unsure(kind) = change {
                 state.doubt(kind);
+            }
+            if let Change::Gone(Kind::Servers, id) = &change {
+                state.server_gone(id);
             }
             let changed = state.tables.apply(change);
             state.interest.woken_by(&changed)

@@ -124,7 +124,10 @@ impl Shared {
         let mut state = self.state();
         state.listed_servers(next, since.is_none(), started);
         Ok(if since.is_some() {
-            let gone = gone.into_iter().map(|server| server.id).collect();
+            let gone: Vec<String> = gone.into_iter().map(|server| server.id).collect();
+            for id in &gone {
+                state.server_gone(id);
+            }
             state.tables.apply_changes(present, gone, began)
         } else {
             state.tables.apply_list(present, began)

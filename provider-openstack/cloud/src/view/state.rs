@@ -1,6 +1,6 @@
 //! When which kind is refreshed. No I/O; the clock is tokio's, so that tests can move it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -30,6 +30,8 @@ pub(crate) struct State {
     /// Whether the background task runs.
     pub running: bool,
     kinds: HashMap<Kind, Freshness>,
+    /// Servers of which Nova itself has said that they are gone, as long as somebody follows them.
+    gone_servers: HashSet<String>,
 }
 
 /// How fresh a kind is.
@@ -77,6 +79,17 @@ impl State {
             freshness.doubted = Some(at);
             freshness.quiet = 0;
         }
+    }
+
+    /// Whether the table lacks this server, and Nova has not said that it is gone: that a list lacks it
+    /// says nothing.
+    pub fn lacks_server(&self, id: &str) -> bool {
+        self.tables.servers.get(id).is_none() && !self.gone_servers.contains(id)
+    }
+
+    /// Nova says that this server is gone.
+    pub fn server_gone(&mut self, id: &str) {
+        self.gone_servers.insert(id.to_owned());
     }
 
     fn interval(&self, kind: Kind, fetched: &Fetched) -> Duration {
@@ -197,6 +210,10 @@ impl State {
             _ => now + SLOW.mul_f64(rand::rng().random_range(1.0..1.2)),
         };
         freshness.changes = date.map(|date| (date, full_list));
+        if complete {
+            let interest = &self.interest;
+            self.gone_servers.retain(|id| interest.is_followed(id));
+        }
     }
 
     /// A list has failed. Whether this is news.

@@ -314,6 +314,48 @@ async fn who_misses_something_sees_what_was_made_just_now() {
     assert_eq!(fake.count(PORTS), 2, "one list for all who miss something");
 }
 
+/// Nova leaves servers out of lists whose cell it cannot reach.
+#[tokio::test(start_paused = true)]
+async fn a_server_is_gone_when_nova_says_so_not_when_a_list_lacks_it() {
+    let fake = Fake::start().await;
+    let row = |id: &str, status: &str| json!({"id": id, "name": "w", "status": status});
+    fake.set(
+        "servers",
+        json!([row("lost", "ACTIVE"), row("ended", "ACTIVE")]),
+    );
+    let (view, _wakes) = view(&fake).await;
+    let seen = view.snapshot(&[Kind::Servers]).await.unwrap();
+    view.follow("machine", ids(&["lost", "ended"]), &seen);
+    let known = ["lost", "ended"];
+    assert!(!view.find_unlisted(known).await.unwrap(), "both are listed");
+
+    fake.inner().changed_servers = vec![row("ended", "DELETED")];
+    fake.set("servers", json!([]));
+    sleep(Duration::from_secs(800)).await;
+    let asked = "GET /compute/v2.1/servers/lost";
+    let alive = (200, Vec::new(), json!({"server": row("lost", "ACTIVE")}));
+    fake.script(asked, alive);
+    assert!(view.find_unlisted(known).await.unwrap());
+    let seen = view.snapshot(&[Kind::Servers]).await.unwrap();
+    assert!(seen.servers.get("lost").is_some() && seen.servers.get("ended").is_none());
+    assert!(
+        !view.find_unlisted(known).await.unwrap(),
+        "it is known again"
+    );
+    assert_eq!(fake.count("GET /compute/v2.1/servers/ended"), 0);
+
+    let missing = || (404, Vec::new(), json!({}));
+    fake.script("DELETE /compute/v2.1/servers/lost", missing());
+    view.cloud().compute().delete_server("lost").await.unwrap();
+    fake.script("GET /compute/v2.1/servers/never", missing());
+    for _ in 0..3 {
+        let all = known.into_iter().chain(["never"]);
+        assert!(!view.find_unlisted(all).await.unwrap());
+    }
+    assert_eq!(fake.count(asked), 1, "the refused deletion said it");
+    assert_eq!(fake.count("GET /compute/v2.1/servers/never"), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn groups_of_another_project_are_kept_until_one_is_missed() {
     let fake = Fake::start().await;

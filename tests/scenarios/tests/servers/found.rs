@@ -128,3 +128,50 @@ async fn groups_that_other_projects_share_are_used_and_wrong_ids_are_told() -> R
     says(&scenario, "image", "DependencyFailed", there_are).await?;
     scenario.cluster.delete_all().await
 }
+
+/// Nova's lists leave out what is in a cell that it cannot reach, and a restarted provider has nothing
+/// but lists.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_nova_cannot_reach_is_not_gone() -> Result<()> {
+    let scenario = open("servers-cut-off").await?;
+    let worker = worker("worker-0", json!({}));
+    scenario.cluster.add_machines(&[worker]).await?;
+    let id = scenario
+        .cloud
+        .world(|world| world.id_of(Resource::Servers, "worker-0"))
+        .context("no server")?;
+    scenario.crash().await?;
+    scenario
+        .cloud
+        .world(|world| world.cut_server_off(&id, true));
+    scenario.cloud.log().take();
+    scenario.start()?;
+    let asks = "compute GET /servers/{id}";
+    let asked = |times| scenario.cloud.log().count(asks) >= times;
+    cloud(&scenario, asks, |_| asked(1)).await?;
+    let server = scenario
+        .cluster
+        .api("OpenStackServer")
+        .get("worker-0")
+        .await?;
+    assert_eq!(server.data["status"]["ready"], true, "{}", server.data);
+
+    let deleting = ["worker-0".to_owned()];
+    let deleted = scenario.cluster.delete_machines(&deleting);
+    let again = async {
+        scenario.cloud.log().take();
+        cloud(&scenario, asks, |_| asked(2)).await?;
+        scenario
+            .cluster
+            .api("OpenStackServer")
+            .get("worker-0")
+            .await?;
+        scenario
+            .cloud
+            .world(|world| world.cut_server_off(&id, false));
+        anyhow::Ok(())
+    };
+    tokio::try_join!(deleted, again)?;
+    scenario.cluster.delete_all().await?;
+    scenario.is_empty()
+}

@@ -3,6 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
+use super::CUT_OFF;
 use crate::world::request::{Refusal, Reply, Request};
 use crate::world::schedule::Event;
 use crate::world::table::{id, list, text, texts};
@@ -107,6 +108,14 @@ impl World {
             {
                 fields.remove("fault");
             }
+        }
+    }
+
+    /// Whether Nova reaches the cell of a server. While it does not, lists leave the server out without a
+    /// word (so below microversion 2.69), and what concerns it alone fails.
+    pub fn cut_server_off(&mut self, id: &str, is_cut_off: bool) {
+        if let Some(row) = self.row_mut(Resource::Servers, id) {
+            row[CUT_OFF] = json!(is_cut_off);
         }
     }
 

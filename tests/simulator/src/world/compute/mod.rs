@@ -18,6 +18,11 @@ const NEWEST: Microversion = (2, 104);
 /// Rows of a page (`max_limit` of Nova).
 const PAGE: usize = 1000;
 
+/// Field of a server in a cell that Nova cannot reach.
+const CUT_OFF: &str = "_cut_off";
+/// What Nova says instead of what went wrong.
+const UNEXPECTED: &str = "Unexpected API Error.";
+
 /// Major and minor number.
 type Microversion = (u32, u32);
 
@@ -143,7 +148,12 @@ impl World {
 
     fn server(&self, caller: &Caller, id: &str) -> Result<&Value, Refusal> {
         let missing = || Refusal::not_found(format!("Instance {id} could not be found."));
-        self.find(caller, Resource::Servers, id).ok_or_else(missing)
+        let row = self.find(caller, Resource::Servers, id);
+        let row = row.ok_or_else(missing)?;
+        match row[CUT_OFF] == true {
+            true => Err(Refusal::new(500, "computeFault", UNEXPECTED)),
+            false => Ok(row),
+        }
     }
 
     /// Ids of the ports of a server.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Microversion, PAGE, brief};
+use super::{CUT_OFF, Microversion, PAGE, brief};
 use crate::world::list::{page, remove, shown};
 use crate::world::request::{Refusal, Request};
 use crate::world::table::{list, text};
@@ -31,7 +31,7 @@ impl World {
             let is_named = name
                 .as_deref()
                 .is_none_or(|name| matches(name, text(row, "name")));
-            is_own && is_new && is_named && filters.fit(row)
+            is_own && is_new && is_named && filters.fit(row) && row[CUT_OFF] != true
         };
         let view = |row: &Value| {
             if in_detail {
