@@ -6,6 +6,7 @@ mod publish;
 
 use std::sync::Arc;
 
+use crds::capi::names::WATCH_FILTER_LABEL;
 use crds::capi::{self, IPAddress, IPAddressClaim, IPPoolRef};
 use crds::openstack::names::{FLOATING_IP_POOL_FINALIZER, GROUP};
 use crds::openstack::v1alpha1::OpenStackFloatingIPPool;
@@ -25,12 +26,18 @@ struct Pools {
     context: Arc<Context>,
     pools: Cached<OpenStackFloatingIPPool>,
     clusters: Cached<capi::Cluster>,
+    /// As in [`Kit::watch_filter`].
+    watch_filter: Option<String>,
 }
 
 /// Runs the controller until the process is asked to stop.
 pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
+    let unfiltered = Kit {
+        watch_filter: None,
+        ..kit.clone()
+    };
     let controller =
-        Loop::<OpenStackFloatingIPPool>::new(kit, "openstackfloatingippool").wakes(woken);
+        Loop::<OpenStackFloatingIPPool>::new(&unfiltered, "openstackfloatingippool").wakes(woken);
     let controller = identity::depends(controller, &context, |pool| Some(&pool.spec.identity_ref));
     let pools = controller.objects();
     let of_claim = |claim: &IPAddressClaim| pool_of(claim, &claim.spec.pool_ref);
@@ -44,6 +51,7 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
         context,
         pools,
         clusters,
+        watch_filter: kit.watch_filter.clone(),
     };
     controller.run(Arc::new(pools), reconcile).await;
 }
@@ -57,10 +65,20 @@ fn is_ours(pool: &IPPoolRef) -> bool {
     pool.kind == "OpenStackFloatingIPPool" && pool.api_group == GROUP
 }
 
+/// CAPO's watch filter does not hold for pools, so that nobody has labelled them. But who runs several
+/// providers can give a pool to one of them.
+fn is_ours_to_handle(pool: &OpenStackFloatingIPPool, watch_filter: Option<&str>) -> bool {
+    let label = pool.labels().get(WATCH_FILTER_LABEL);
+    watch_filter.is_none() || label.is_none_or(|label| Some(label.as_str()) == watch_filter)
+}
+
 async fn reconcile(
     pool: Arc<OpenStackFloatingIPPool>,
     pools: Arc<Pools>,
 ) -> Result<Requeue, Error> {
+    if !is_ours_to_handle(&pool, pools.watch_filter.as_deref()) {
+        return Ok(Requeue::OnChange);
+    }
     let (context, key) = (&pools.context, Key::of(&*pool));
     let api = Api::namespaced(context.client.clone(), &key.namespace);
     let want = Want::from(&*pool);
@@ -97,4 +115,28 @@ async fn reconcile(
         return Ok(Requeue::OnChange);
     }
     Ok(observe::requeue(&seen, &waiter, &decision.step))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_without_the_label_of_a_watch_filter_is_handled_by_every_provider() {
+        let pool = |label: Option<&str>| {
+            let labels = label.map(|label| serde_json::json!({WATCH_FILTER_LABEL: label}));
+            serde_json::from_value::<OpenStackFloatingIPPool>(serde_json::json!({
+                "metadata": {"name": "public", "labels": labels},
+                "spec": {
+                    "identityRef": {"name": "cloud", "cloudName": "tenant"},
+                    "reclaimPolicy": "Delete",
+                },
+            }))
+            .expect("decodes")
+        };
+        let handled = |label, filter| is_ours_to_handle(&pool(label), filter);
+        assert!(handled(None, None) && handled(None, Some("a")));
+        assert!(handled(Some("a"), None) && handled(Some("a"), Some("a")));
+        assert!(!handled(Some("a"), Some("b")));
+    }
 }
