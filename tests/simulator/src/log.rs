@@ -28,6 +28,8 @@ pub struct Call {
     pub fault: Option<&'static str>,
     /// `User-Agent`.
     pub user_agent: String,
+    /// The id of what it made.
+    pub made: Option<String>,
 }
 
 /// The calls of a simulator.

@@ -1,6 +1,6 @@
 //! HTTP around a world: reads requests, lets faults have their way, writes answers and the log.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -99,6 +99,7 @@ async fn answer(
     let operation = operation(request.service.as_str(), method.as_str(), &path);
     let effect = inner.faults.decide(&operation);
     let name = effect.as_ref().map(Effect::name);
+    let made = OnceLock::new();
     let record = |status: Option<u16>| {
         inner.log.push(Call {
             at: inner.clock.now(),
@@ -109,11 +110,16 @@ async fn answer(
             status,
             fault: name,
             user_agent: header(&headers, "user-agent").unwrap_or_default(),
+            made: made.get().cloned(),
         });
     };
     let carry_out = || {
         let now = inner.clock.now();
-        inner.with_world(|world| world.handle(now, &request))
+        let reply = inner.with_world(|world| world.handle(now, &request));
+        if let Some(id) = (method == Method::POST).then(|| reply.made()).flatten() {
+            made.get_or_init(|| id.to_owned());
+        }
+        reply
     };
     let Some((response, status)) = disturbed(&inner, effect, carry_out).await else {
         record(None);

@@ -149,10 +149,30 @@ impl World {
             return self.identity(request);
         }
         if request.path.is_empty() && request.service != Service::LoadBalancer {
-            return Reply::ok(json!({"versions": []}));
+            return Reply::ok(self.versions(request.service));
         }
         let caller = self.caller(request)?;
         self.serve(&caller, request)
+    }
+
+    /// The document that every service shows without a token; Nova's endpoint leads to the one of its version.
+    fn versions(&self, service: Service) -> Value {
+        let version = match service {
+            Service::Compute => "v2.1",
+            Service::Network => "v2.0",
+            Service::Volume => "v3.0",
+            _ => "v2.17",
+        };
+        let href = format!("{}/{}/{version}/", self.url, service.as_str());
+        let mut shown = json!({"id": version, "status": "CURRENT",
+            "links": [{"rel": "self", "href": href}]});
+        if service != Service::Compute {
+            return json!({"versions": [shown]});
+        }
+        let (oldest, newest) = (compute::OLDEST, compute::NEWEST);
+        shown["min_version"] = json!(format!("{}.{}", oldest.0, oldest.1));
+        shown["version"] = json!(format!("{}.{}", newest.0, newest.1));
+        json!({"version": shown})
     }
 
     fn serve(&mut self, caller: &Caller, request: &Request) -> Answer {
@@ -256,9 +276,14 @@ impl World {
         )
     }
 
-    /// Now, as OpenStack writes times.
+    /// Now, as Neutron, Glance and mostly Nova write times.
     pub(crate) fn stamp(&self) -> String {
         self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
+    /// Now, as Cinder, Octavia and sometimes Nova write times: clients refuse a zone there.
+    pub(crate) fn zoneless_stamp(&self) -> String {
+        self.now.strftime("%Y-%m-%dT%H:%M:%S").to_string()
     }
 
     /// Takes and counts off the doom of a row, if there is one.

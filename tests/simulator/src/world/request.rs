@@ -167,6 +167,13 @@ impl Reply {
     pub fn is_success(&self) -> bool {
         self.status < 400
     }
+
+    /// The id of the one thing that it tells of, which a creation has made.
+    #[must_use]
+    pub fn made(&self) -> Option<&str> {
+        let one = self.body.as_object()?.values().next()?;
+        one["id"].as_str().filter(|_| self.is_success())
+    }
 }
 
 /// A reply, or why there is none.

@@ -93,7 +93,7 @@ impl World {
             .as_str()
             .filter(|kind| !kind.is_empty());
         let zone = given["availability_zone"].as_str().unwrap_or("nova");
-        let stamp = self.stamp();
+        let stamp = self.zoneless_stamp();
         let row = json!({
             "id": id, "name": given["name"], "description": given["description"], "size": size, "status": "creating",
             "availability_zone": zone, "volume_type": kind.unwrap_or(&default), "multiattach": false, "attachments": [],

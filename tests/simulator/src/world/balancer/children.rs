@@ -191,7 +191,7 @@ impl World {
             ("tenant_id", json!(caller.project_id)),
             ("admin_state_up", json!(true)),
             ("operating_status", json!("OFFLINE")),
-            ("created_at", json!(self.stamp())),
+            ("created_at", json!(self.zoneless_stamp())),
             ("updated_at", Value::Null),
             ("_balancer", json!(balancer)),
         ] {

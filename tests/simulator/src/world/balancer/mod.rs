@@ -130,7 +130,7 @@ impl World {
             self.check_provider(&row, body)?;
         }
         self.pend(&row, resource, "PENDING_UPDATE");
-        let stamp = self.stamp();
+        let stamp = self.zoneless_stamp();
         if let Some(row) = self.row_mut(resource, id) {
             for (field, value) in body.as_object().into_iter().flatten() {
                 row[field] = value.clone();

@@ -31,7 +31,7 @@ impl World {
             .cloned()
             .unwrap_or_default();
         let additional: Vec<&Value> = list(&port, "fixed_ips").skip(1).collect();
-        let stamp = self.stamp();
+        let stamp = self.zoneless_stamp();
         let row = json!({
             "id": id, "name": given["name"].as_str().unwrap_or_default(), "description": given["description"].as_str().unwrap_or_default(),
             "project_id": caller.project_id, "tenant_id": caller.project_id, "admin_state_up": true,

@@ -32,7 +32,7 @@ impl World {
             return self.fail_server(id, &message);
         }
         let volumes = self.attach_volumes(&row);
-        let stamp = self.stamp();
+        let (stamp, launched) = (self.stamp(), self.zoneless_stamp());
         if let Some(server) = self.row_mut(Resource::Servers, id) {
             for (field, value) in [
                 ("status", json!("ACTIVE")),
@@ -45,7 +45,7 @@ impl World {
                     "hostId",
                     json!(format!("{:016x}", crate::seeded::hash(&host))),
                 ),
-                ("OS-SRV-USG:launched_at", json!(stamp)),
+                ("OS-SRV-USG:launched_at", json!(launched)),
                 ("os-extended-volumes:volumes_attached", json!(volumes)),
                 ("updated", json!(stamp)),
             ] {
@@ -153,7 +153,7 @@ impl World {
         row["status"] = json!("DELETED");
         row["OS-EXT-STS:vm_state"] = json!("deleted");
         row["OS-EXT-STS:task_state"] = Value::Null;
-        row["OS-SRV-USG:terminated_at"] = json!(stamp);
+        row["OS-SRV-USG:terminated_at"] = json!(self.zoneless_stamp());
         row["updated"] = json!(stamp);
         self.deleted_servers.push(row);
     }

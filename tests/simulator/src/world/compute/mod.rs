@@ -13,8 +13,8 @@ use super::table::{id, text};
 use super::{Answer, Caller, Filters, Reply, Resource, World, inner};
 
 /// Microversions that are spoken.
-const OLDEST: Microversion = (2, 1);
-const NEWEST: Microversion = (2, 104);
+pub(super) const OLDEST: Microversion = (2, 1);
+pub(super) const NEWEST: Microversion = (2, 104);
 /// Rows of a page (`max_limit` of Nova).
 const PAGE: usize = 1000;
 
@@ -24,7 +24,7 @@ const CUT_OFF: &str = "_cut_off";
 const UNEXPECTED: &str = "Unexpected API Error.";
 
 /// Major and minor number.
-type Microversion = (u32, u32);
+pub(super) type Microversion = (u32, u32);
 
 impl World {
     pub(crate) fn compute(&mut self, caller: &Caller, request: &Request) -> Answer {
