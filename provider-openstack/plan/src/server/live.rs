@@ -45,7 +45,7 @@ pub fn step(
         owned::servers(want, seen).as_slice(),
         &want.status.instance_id,
     ) {
-        ([], Some(id)) => vanished(want, id, status),
+        ([], Some(id)) => vanished(want, id, Reason::InstanceNotFound, status),
         ([], None) => create(want, seen, &ports, now),
         ([server], _) => running(want, seen, &ports, server, status, now),
         ([server, surplus @ ..], _) => remove_surplus(server, surplus, status),
@@ -178,7 +178,7 @@ fn running(
         }
         "DELETED" | "SOFT_DELETED" => {
             let id = server.id.clone();
-            vanished(want, &id, status)
+            vanished(want, &id, Reason::InstanceDeleted, status)
         }
         other => {
             let way_out = format!(
@@ -193,15 +193,17 @@ fn running(
 }
 
 /// A server that is gone is never made again: its data is gone too, and what replaces it is for
-/// the owner of the object to decide.
-fn vanished(want: &Want, id: &str, status: &mut OpenStackServerStatus) -> Outcome {
+/// the owner of the object to decide. As with CAPO, the reason tells whether Nova still knows of it.
+fn vanished(
+    want: &Want,
+    id: &str,
+    reason: Reason,
+    status: &mut OpenStackServerStatus,
+) -> Outcome {
     status.ready = false;
     status.instance_state = Some("DELETED".to_string());
     let way_out = "this server no longer exists in Nova; replace the machine";
-    report::blocked(
-        Reason::InstanceDeleted,
-        problem(want, "status.instanceID", id, way_out),
-    )
+    report::blocked(reason, problem(want, "status.instanceID", id, way_out))
 }
 
 fn remove_surplus(

@@ -122,7 +122,7 @@ fn a_vanished_server_is_reported_and_not_made_again() {
     assert!(model.servers.is_empty());
     assert_eq!(
         (reason(&want), want.status.ready),
-        (("False", "InstanceDeleted"), false)
+        (("False", "InstanceNotFound"), false)
     );
     assert_eq!(want.status.instance_state.as_deref(), Some("DELETED"));
 }

@@ -319,7 +319,7 @@ fn an_object_for_a_known_server_never_makes_another() {
     let problem = blocked(settle(&mut model, &mut known));
     assert_eq!(
         (problem.reason.as_str(), model.len()),
-        ("InstanceDeleted", 0)
+        ("InstanceNotFound", 0)
     );
 
     let mut known = Want::from(&object);
