@@ -5,12 +5,12 @@ use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::MachineInitialization;
 
 use super::report::{Outcome, Said, Saying};
-use super::{Action, Seen, Status, Want, ingress, object};
-use crate::conditions;
+use super::{Action, Seen, Want, ingress, object};
+use crate::conditions::Status;
 use crate::step::{Problem, Step, Waiting};
 
 /// The next step of a machine that should live.
-pub fn step(want: &Want, seen: &Seen, status: &mut Status) -> Outcome {
+pub fn step(want: &Want, seen: &Seen, status: &mut super::Status) -> Outcome {
     let Some(server) = &seen.server else {
         return begin(want);
     };
@@ -19,7 +19,12 @@ pub fn step(want: &Want, seen: &Seen, status: &mut Status) -> Outcome {
     let (step, mut told) = match (reported.instance_state.as_deref(), &reported.instance_id) {
         (Some("ACTIVE"), Some(id)) if reported.ready => {
             active(want, id, server, status);
-            ingress::step(want, seen, server)
+            let (step, mut told) = ingress::step(want, seen, server);
+            // Its controller may not be able to look at it any more.
+            let instance = said(server, ConditionType::InstanceReady);
+            let unseen = instance.filter(|saying| saying.status == Status::Unknown);
+            told.instance = unseen.or(told.instance);
+            (step, told)
         }
         (Some("DELETED"), id) => lost(want, id.as_deref().unwrap_or_default()),
         _ => mirror(server),
@@ -43,9 +48,26 @@ fn begin(want: &Want) -> Outcome {
         let message = "waiting for the bootstrap provider to write the user data";
         return waits(Reason::WaitingForBootstrapData, message);
     };
+    if want.cluster.network.is_none() && want.spec.ports.is_empty() {
+        return no_network(want);
+    }
     let action = Action::CreateServerObject(Box::new(object::server(want, secret)));
     let said = Said::instance(Saying::not(Reason::InstanceNotReady, action.to_string()));
     (Step::Do(vec![action]), said)
+}
+
+fn no_network(want: &Want) -> Outcome {
+    let problem = Problem {
+        reason: Reason::InvalidMachineSpec.into(),
+        object: format!("OpenStackMachine {}/{}", want.namespace, want.name),
+        field: "spec.ports".to_string(),
+        value: String::new(),
+        way_out: "no port is listed, and status.network of the OpenStackCluster is not set: whoever manages the \
+                  cluster sets it, or list a port with its network"
+            .to_string(),
+    };
+    let said = Said::instance(Saying::not(Reason::InvalidMachineSpec, problem.to_string()));
+    (Step::Blocked(problem), said)
 }
 
 /// The server was there and is gone. A machine is a promise about one server, so another one is
@@ -62,7 +84,7 @@ fn lost(want: &Want, id: &str) -> Outcome {
     (Step::Blocked(problem), said)
 }
 
-fn active(want: &Want, id: &str, server: &OpenStackServer, status: &mut Status) {
+fn active(want: &Want, id: &str, server: &OpenStackServer, status: &mut super::Status) {
     let identity = want.spec.identity_ref.as_ref();
     let region = identity
         .and_then(|identity| identity.region.as_deref())
@@ -81,7 +103,7 @@ fn active(want: &Want, id: &str, server: &OpenStackServer, status: &mut Status) 
 fn mirror(server: &OpenStackServer) -> Outcome {
     let name = server.metadata.name.as_deref().unwrap_or_default();
     let saying = match said(server, ConditionType::InstanceReady) {
-        Some(saying) if saying.status != conditions::Status::True => saying,
+        Some(saying) if saying.status != Status::True => saying,
         _ => Saying::not(
             Reason::InstanceNotReady,
             format!("waiting for OpenStackServer {name}"),

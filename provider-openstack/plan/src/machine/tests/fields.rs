@@ -78,6 +78,28 @@ fn without_managed_groups_a_server_gets_none() {
     assert_eq!(server["ports"], json!([{"network": {"id": "net"}}]));
 }
 
+/// Whoever manages the cluster may not have said its network.
+#[test]
+fn without_any_network_the_machine_is_blocked_until_one_is_named() {
+    let mut model = Model::new();
+    let mut want = want(Ingress::None);
+    let network = want.cluster.network.take();
+    want.spec.ports.clear();
+    let Step::Blocked(problem) = settle(&mut model, &mut want) else {
+        panic!("made for no network: {:?}", model.server);
+    };
+    assert_eq!(problem.reason, "InvalidMachineSpec");
+    let conditions = &want.status.conditions;
+    let said = conditions.iter().find(|said| said.type_ == "InstanceReady");
+    assert_eq!(
+        said.map(|said| said.reason.as_str()),
+        Some("InvalidMachineSpec")
+    );
+    assert!(model.server.is_none());
+    want.cluster.network = network;
+    assert_eq!(settle(&mut model, &mut want), Step::Done);
+}
+
 /// What only the server object says is not repeated.
 #[test]
 fn a_machine_reports_what_cluster_api_reads() {
