@@ -298,3 +298,95 @@ impl fmt::Display for Action {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Condition and reason, as users' tools know them of CAPO.
+    #[test]
+    fn each_refusal_has_the_reason_of_its_action() {
+        use {ConditionType as Of, Reason as Why};
+        let text = || "text".to_string();
+        let network = NewNetwork {
+            name: text(),
+            description: text(),
+            mtu: None,
+            port_security: None,
+        };
+        let router = NewRouter {
+            name: text(),
+            description: text(),
+            gateway: None,
+        };
+        let subnet = NewSubnet {
+            name: text(),
+            description: text(),
+            network: text(),
+            cidr: "10.6.0.0/24".parse().expect("a CIDR"),
+            nameservers: Vec::new(),
+            allocation_pools: Vec::new(),
+            ipv6_mode: None,
+        };
+        let interface = Action::AddRouterInterface {
+            router: text(),
+            subnet: text(),
+        };
+        let rules = Action::CreateRules {
+            group: text(),
+            rules: Vec::new(),
+        };
+        let delete = Balance::Delete;
+        let balance = Action::Balance {
+            load_balancer: text(),
+            change: delete,
+        };
+        let tags = Action::SetTags {
+            resource: Resource::Network,
+            id: text(),
+            tags: Vec::new(),
+        };
+        let group = || Action::DeleteSecurityGroup { group: text() };
+        let bastion = Action::DeleteServerObject { name: text() };
+        let ip = Action::DeleteFloatingIp {
+            floating_ip: text(),
+        };
+        let cases = [
+            (
+                Action::CreateNetwork(network),
+                Some((Of::NetworkReady, Why::NetworkCreateFailed)),
+            ),
+            (
+                Action::CreateSubnet(subnet),
+                Some((Of::NetworkReady, Why::SubnetCreateFailed)),
+            ),
+            (
+                Action::CreateRouter(router),
+                Some((Of::RouterReady, Why::RouterCreateFailed)),
+            ),
+            (interface, Some((Of::RouterReady, Why::RouterCreateFailed))),
+            (
+                rules,
+                Some((Of::SecurityGroupsReady, Why::SecurityGroupCreateFailed)),
+            ),
+            (
+                group(),
+                Some((Of::SecurityGroupsReady, Why::SecurityGroupCreateFailed)),
+            ),
+            (
+                balance,
+                Some((Of::APIEndpointReady, Why::APIEndpointConfigFailed)),
+            ),
+            (
+                ip,
+                Some((Of::APIEndpointReady, Why::APIEndpointConfigFailed)),
+            ),
+            (tags, Some((Of::NetworkReady, Why::OpenStackError))),
+            (bastion, Some((Of::Ready, Why::OpenStackError))),
+            (Action::ForBastion(Box::new(group())), None),
+        ];
+        for (action, expected) in cases {
+            assert_eq!(action.condition(), expected, "{action}");
+        }
+    }
+}

@@ -89,7 +89,8 @@ impl Said {
     }
 }
 
-/// Puts what is said into the conditions. `Ready` is the first that does not hold, or True.
+/// Puts what is said into the conditions. `Ready` is the first that does not hold, or True; a login
+/// that fails is no reason by itself, for a machine does not stop to run because of it.
 pub fn conditions(
     status: &mut OpenStackMachineStatus,
     said: Said,
@@ -118,8 +119,11 @@ pub fn conditions(
     }
     let first = said
         .into_iter()
-        .map(|(_, saying)| saying)
-        .find(|s| s.status != Status::True);
+        .find(|(type_, saying)| {
+            *type_ != ConditionType::OpenStackAuthenticationSucceeded
+                && saying.status != Status::True
+        })
+        .map(|(_, saying)| saying);
     let ready = first.unwrap_or_else(Saying::ready);
     conditions::set(
         &mut status.conditions,
@@ -158,4 +162,58 @@ pub fn refused(
         },
     };
     conditions(status, said, generation, now);
+}
+
+#[cfg(test)]
+mod tests {
+    use crds::openstack::v1alpha1::OpenStackServer;
+
+    use super::*;
+
+    /// Condition and reason, as users' tools know them of CAPO; `Ready` says the same.
+    #[test]
+    fn each_refusal_has_the_reason_of_its_action() {
+        let text = || "text".to_string();
+        let (instance, ingress) = (
+            ConditionType::InstanceReady,
+            ConditionType::APIServerIngressReady,
+        );
+        let member = Action::CreateMember(Default::default());
+        let disassociate = Action::DisassociateFloatingIp {
+            floating_ip: text(),
+        };
+        let associate = Action::AssociateFloatingIp {
+            floating_ip: text(),
+            port: text(),
+        };
+        let label = Action::LabelServerObject {
+            name: text(),
+            watch_filter: text(),
+        };
+        let delete = Action::DeleteServerObject { name: text() };
+        let server = OpenStackServer::new("text", Default::default());
+        let create = Action::CreateServerObject(Box::new(server));
+        let cases = [
+            (create, instance, Reason::InstanceCreateFailed),
+            (delete, instance, Reason::InstanceDeleteFailed),
+            (label, instance, Reason::InstanceNotReady),
+            (member, ingress, Reason::LoadBalancerMemberError),
+            (associate, ingress, Reason::FloatingIPError),
+            (disassociate, ingress, Reason::FloatingIPError),
+        ];
+        for (action, condition, reason) in cases {
+            let mut status = OpenStackMachineStatus::default();
+            refused(&mut status, &action, "no", Some(1), Timestamp::UNIX_EPOCH);
+            for type_ in [condition, ConditionType::Ready] {
+                let mut conditions = status.conditions.iter();
+                let said = conditions.find(|said| said.type_ == type_.as_str());
+                let said = said.expect("a condition");
+                assert_eq!(
+                    (said.status.as_str(), said.reason.as_str()),
+                    ("False", reason.as_str())
+                );
+                assert_eq!(said.message, format!("{action}: no"));
+            }
+        }
+    }
 }

@@ -172,3 +172,47 @@ pub fn refused(
     let said = not_ready(reason, format!("{action}: {message}"));
     condition(status, said, generation, now);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Condition and reason, as users' tools know them of CAPO.
+    #[test]
+    fn each_refusal_has_the_reason_of_its_action() {
+        let id = || "id".to_string();
+        let instance = ConditionType::InstanceReady;
+        let cases = [
+            (Action::CreatePort(Box::default()), Reason::PortCreateFailed),
+            (
+                Action::CreateTrunk(Default::default()),
+                Reason::PortCreateFailed,
+            ),
+            (
+                Action::CreateVolume(Default::default()),
+                Reason::InstanceCreateFailed,
+            ),
+            (
+                Action::CreateServer(Box::default()),
+                Reason::InstanceCreateFailed,
+            ),
+            (Action::DeleteServer(id()), Reason::InstanceDeleteFailed),
+            (Action::ReleaseClaim(id()), Reason::FloatingIPError),
+            (Action::DeletePort(id()), Reason::OpenStackError),
+            (Action::DeleteTrunk(id()), Reason::OpenStackError),
+            (Action::DeleteVolume(id()), Reason::OpenStackError),
+        ];
+        for (action, reason) in cases {
+            let mut status = OpenStackServerStatus::default();
+            refused(&mut status, &action, "no", Some(1), Timestamp::UNIX_EPOCH);
+            let mut conditions = status.conditions.iter();
+            let said = conditions.find(|said| said.type_ == instance.as_str());
+            let said = said.expect("a condition");
+            assert_eq!(
+                (said.status.as_str(), said.reason.as_str()),
+                ("False", reason.as_str())
+            );
+            assert_eq!(said.message, format!("{action}: no"));
+        }
+    }
+}
