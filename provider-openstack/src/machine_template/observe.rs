@@ -5,10 +5,11 @@ use crds::capi;
 use crds::capi::names::CLUSTER_NAME_LABEL;
 use crds::openstack::names::{ALLOWED_ADDRESS_PAIRS_ANNOTATION, GROUP};
 use crds::openstack::v1alpha1::OpenStackServer;
-use crds::openstack::v1beta2::{OpenStackCluster, OpenStackMachine};
+use crds::openstack::v1beta2::{ImageParam, OpenStackCluster, OpenStackMachine};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use plan::machine_template::{Machine, Seen, Want};
+use plan::server::ImageObject;
 
 use crate::{Context, Error, catalog};
 
@@ -56,19 +57,19 @@ pub async fn observe(
     let view = context.view(&want.namespace, identity).await?;
     let image = &want.spec.image;
     let image_object = catalog::image_object(context, &want.namespace, image).await?;
-    let images = match &image_object {
-        plan::server::ImageObject::Available(id) => {
-            let found = view.image(id).await?;
-            found.iter().map(crate::server::rows::image).collect()
-        }
-        _ => catalog::images(&view, image).await?,
+    let meant = match &image_object {
+        ImageObject::Available(id) => &ImageParam {
+            id: Some(id.clone()),
+            ..ImageParam::default()
+        },
+        _ => image,
     };
     let plan = Seen {
         flavors: match want.flavor() {
             Some(flavor) => catalog::flavors(&view, flavor).await?,
             None => Vec::new(),
         },
-        images,
+        images: catalog::images(&view, meant).await?,
         image_object,
         machines: match want.needs_machines() {
             true => machines(context, want, cluster).await?,
