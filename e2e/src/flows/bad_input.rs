@@ -20,7 +20,7 @@ use super::{
 use crate::{lab::Lab, openstack, parts::capstan};
 
 const NAME: &str = "bad";
-const DEADLINE: Duration = Duration::from_secs(180);
+const DEADLINE: Duration = Duration::from_secs(600);
 /// Secrets that let nobody in.
 const WRONG_PASSWORD: &str = "wrong-password";
 const NO_AUTHORITY: &str = "no-authority";

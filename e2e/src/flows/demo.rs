@@ -23,7 +23,7 @@ use crate::{lab::Lab, pki};
 
 /// Namespace and name of the cluster.
 pub const NAME: &str = "demo";
-const CLASS_DEADLINE: Duration = Duration::from_secs(120);
+const CLASS_DEADLINE: Duration = Duration::from_secs(300);
 const DEADLINE: Duration = Duration::from_secs(600);
 /// What the table shows, in this order.
 const SHOWN: [Kind; 8] = [

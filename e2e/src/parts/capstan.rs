@@ -39,7 +39,7 @@ impl Part for Capstan {
 
     fn prepare(&self, lab: &Lab) -> Result<()> {
         tools::bin(lab, "helm")?;
-        checks::build(lab, &["capstan-operator", "capstan"])
+        checks::build(lab)
     }
 
     fn up(&self, lab: &Lab) -> Result<()> {
