@@ -61,7 +61,21 @@ impl ApiServer {
     /// `KUBEBUILDER_ASSETS` is missing, or what the programs logged when they did not start.
     pub async fn get() -> Result<&'static Self> {
         static SERVER: OnceCell<ApiServer> = OnceCell::const_new();
-        SERVER.get_or_try_init(Self::start).await
+        SERVER
+            .get_or_try_init(async || {
+                let server = Self::start().await?;
+                crds::install(&server.client()?).await?;
+                Ok(server)
+            })
+            .await
+    }
+
+    /// One more, empty, for as long as the process lives.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn another() -> Result<&'static Self> {
+        Ok(Box::leak(Box::new(Self::start().await?)))
     }
 
     /// A client for the runtime that this is called in.
@@ -75,7 +89,7 @@ impl ApiServer {
     async fn start() -> Result<Self> {
         // Already done by another test of this process.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let assets = assets()?;
+        let (etcd, kube_apiserver) = (program("etcd")?, program("kube-apiserver")?);
         let dir = tempfile::Builder::new()
             .prefix("scenarios-")
             .tempdir()?
@@ -86,13 +100,13 @@ impl ApiServer {
             dir.join("tokens"),
             format!("{TOKEN},admin,admin,system:masters\n"),
         )?;
-        let [etcd, peer, api] = free_ports()?;
+        let [client, peer, api] = free_ports()?;
         let keeper = Command::new("sh")
             .args(["-c", KEEPER])
-            .env("ETCD", assets.join("etcd"))
-            .env("APISERVER", assets.join("kube-apiserver"))
+            .env("ETCD", etcd)
+            .env("APISERVER", kube_apiserver)
             .env("DIR", &dir)
-            .env("CLIENT_PORT", etcd.to_string())
+            .env("CLIENT_PORT", client.to_string())
             .env("PEER_PORT", peer.to_string())
             .env("API_PORT", api.to_string())
             .stdin(Stdio::piped())
@@ -111,26 +125,27 @@ impl ApiServer {
         };
         let client = server.client()?;
         wait_ready(&client, &dir).await?;
-        crds::install(&client).await?;
         Ok(server)
     }
 }
 
-fn assets() -> Result<PathBuf> {
+/// A program of `KUBEBUILDER_ASSETS`.
+///
+/// # Errors
+/// There is none of this name.
+pub fn program(name: &str) -> Result<PathBuf> {
     let dir = std::env::var_os("KUBEBUILDER_ASSETS").filter(|dir| !dir.is_empty());
     let Some(dir) = dir.map(PathBuf::from) else {
         bail!(
-            "KUBEBUILDER_ASSETS names no folder with etcd and kube-apiserver: run `cargo lab test scenarios`, \
-             which builds them, or point it at such a folder"
+            "KUBEBUILDER_ASSETS names no folder with {name}: run `cargo lab test scenarios`, \
+             which builds it, or point it at such a folder"
         );
     };
-    for program in ["etcd", "kube-apiserver"] {
-        let path = dir.join(program);
-        if !path.is_file() {
-            bail!("KUBEBUILDER_ASSETS: there is no {}", path.display());
-        }
+    let path = dir.join(name);
+    if !path.is_file() {
+        bail!("KUBEBUILDER_ASSETS: there is no {}", path.display());
     }
-    Ok(dir)
+    Ok(path)
 }
 
 /// A certificate for 127.0.0.1 that is its own authority.

@@ -27,10 +27,9 @@ const ESTABLISHED: Duration = Duration::from_secs(60);
 
 /// Creates all CRDs and waits until they are served.
 pub(crate) async fn install(client: &Client) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let module = module(&root.join("e2e/tools/cluster-api"))?.join(FROM_MODULE);
+    let module = cluster_api()?.join(FROM_MODULE);
     let mut files: Vec<PathBuf> = WANTED.iter().map(|name| module.join(name)).collect();
-    for entry in root.join("config/crd").read_dir()? {
+    for entry in root().join("config/crd").read_dir()? {
         files.push(entry?.path());
     }
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
@@ -40,6 +39,30 @@ pub(crate) async fn install(client: &Client) -> Result<()> {
         .await
         .context("CRDs are not established")??;
     Ok(())
+}
+
+/// The folder of Cluster API in Go's module cache.
+///
+/// # Errors
+/// What `go` complains about.
+pub fn cluster_api() -> Result<PathBuf> {
+    module(&root().join("e2e/tools/cluster-api"))
+}
+
+/// The definitions of all kinds of Cluster API's core, in its folder.
+///
+/// # Errors
+/// The folder is another one.
+pub fn of_core(cluster_api: &Path) -> Result<Vec<PathBuf>> {
+    let folder = cluster_api.join(FROM_MODULE);
+    let entries = folder
+        .read_dir()
+        .with_context(|| folder.display().to_string())?;
+    entries.map(|entry| Ok(entry?.path())).collect()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 async fn install_one(api: &Api<CustomResourceDefinition>, file: &Path) -> Result<()> {

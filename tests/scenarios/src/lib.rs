@@ -6,6 +6,7 @@
 //! | [`provider`] | the provider: started, crashed at any moment, on a clock that runs as fast as asked |
 //! | [`scenario`] | a namespace, a cloud and a provider of its own for each scenario |
 //! | [`picture`] | what a project holds, without ids: two worlds compared |
+//! | [`crds`] | the definitions of Cluster API, in the module that the lab pins |
 //! | [`cluster_api`] | what Cluster API does around the provider, as far as the provider needs it |
 //!
 //! The programs come from `KUBEBUILDER_ASSETS`; `cargo lab test scenarios` sets it. Without it the
@@ -21,7 +22,7 @@
 
 pub mod api_server;
 pub mod cluster_api;
-mod crds;
+pub mod crds;
 pub mod picture;
 pub mod provider;
 pub mod scenario;
