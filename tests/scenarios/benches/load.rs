@@ -76,7 +76,7 @@ async fn measure() -> Result<()> {
     scenario.cluster.machines_ready(&machines).await?;
     let took = begun.elapsed();
     let (memory, cpu) = provider.cost()?;
-    drop(provider);
+    let to_api_server = provider.end()?;
     let requests = scenario.cloud.log().total();
 
     let bare = bare(&scenario, &machines).await?;
@@ -85,9 +85,10 @@ async fn measure() -> Result<()> {
         latency.as_millis()
     );
     println!(
-        "provider: {:.1} s to all ready, {requests} requests",
+        "provider: {:.1} s to all ready, {requests} requests to the cloud",
         took.as_secs_f64()
     );
+    println!("provider: requests to the API server:{to_api_server}");
     println!(
         "provider: {} MiB peak memory, {cpu:.1} CPU seconds",
         memory / 1024
@@ -180,7 +181,15 @@ impl Process {
         let mut command = Command::new(env::current_exe()?);
         command.env(PROVIDER_OF, &scenario.cluster.namespace);
         command.env(KUBECONFIG, &scenario.api.kubeconfig);
-        Ok(Self(command.stdin(Stdio::piped()).spawn()?))
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        Ok(Self(command.spawn()?))
+    }
+
+    /// Ends it, and gives what it asked of the API server, as it says at its end.
+    fn end(mut self) -> Result<String> {
+        drop(self.0.stdin.take());
+        let said = self.0.stdout.take().context("its standard output")?;
+        Ok(std::io::read_to_string(said)?.trim_end().to_owned())
     }
 
     /// Peak memory in KiB, and CPU seconds.
@@ -226,13 +235,26 @@ async fn provide(namespace: String) -> Result<()> {
         health: Health::default(),
         metrics,
     };
+    let counts = kit.metrics.clone();
     let management = provider_openstack::cluster::Management::default();
     // The end of its input is the end of whoever started it.
     let alone = tokio::task::spawn_blocking(|| std::io::read_to_string(std::io::stdin()));
     tokio::select! {
-        () = provider_openstack::run(kit, Arc::default(), None, management) => Ok(()),
-        _ = alone => Ok(()),
+        () = provider_openstack::run(kit, Arc::default(), None, management) => {}
+        _ = alone => {}
     }
+    println!("{}", to_api_server(&counts.text()?));
+    Ok(())
+}
+
+/// The samples of one metric, each as ` VERB RESOURCE N`.
+fn to_api_server(metrics: &str) -> String {
+    let samples = metrics.lines().filter_map(|line| {
+        let sample = line.strip_prefix("capstan_kubernetes_requests_total{")?;
+        let (labels, count) = sample.split_once("} ")?;
+        Some(format!("\n  {count:>6} {labels}"))
+    });
+    samples.collect()
 }
 
 fn number(variable: &str, default: u64) -> Result<u64> {
