@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::ApiServer;
 
 /// How often a fast clock is moved on.
-const TICK: Duration = Duration::from_millis(4);
+const TICK: Duration = Duration::from_millis(10);
 /// Reconciles at a time, for each controller and set of credentials.
 pub const CONCURRENCY: u16 = 10;
 
@@ -45,7 +45,7 @@ impl Provider {
         let (kill, killed) = oneshot::channel();
         let metrics = Metrics::default();
         let counted = metrics.clone();
-        let main = move || run(api, &options, counted, killed);
+        let main = move || run(api, options, counted, killed);
         let thread = thread::Builder::new()
             .name("provider".to_owned())
             .spawn(main)?;
@@ -74,40 +74,31 @@ impl Drop for Provider {
 }
 
 /// One thread, so that the end of its runtime is the end of every task at once.
-fn run(
-    api: &'static ApiServer,
-    options: &Options,
-    metrics: Metrics,
-    killed: oneshot::Receiver<()>,
-) {
+fn run(api: &'static ApiServer, options: Options, metrics: Metrics, killed: oneshot::Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let runtime = runtime.expect("a runtime");
     runtime.block_on(async {
         let clock = run_clock(options.speed.clone());
-        let controllers = async {
-            controllers(api, options, metrics)
-                .await
-                .expect("the provider starts");
-            panic!("the provider ended by itself");
-        };
+        // A task of their own: they are not looked at whenever the clock moves.
+        let controllers = tokio::spawn(controllers(api, options, metrics));
         tokio::select! {
             biased;
             _ = killed => {}
             () = clock => {}
-            () = controllers => {}
+            ended = controllers => panic!("the provider ended by itself: {ended:?}"),
         }
     });
     runtime.shutdown_background();
 }
 
-async fn controllers(api: &ApiServer, options: &Options, metrics: Metrics) -> Result<()> {
+async fn controllers(api: &'static ApiServer, options: Options, metrics: Metrics) -> Result<()> {
     // Nobody asks it to stop: it crashes.
     let (_stop, shutdown) = watch::channel(false);
     let kit = Kit {
         client: api.client().context("client")?,
-        namespace: Some(options.namespace.clone()),
+        namespace: Some(options.namespace),
         watch_filter: None,
         concurrency: CONCURRENCY,
         shutdown,

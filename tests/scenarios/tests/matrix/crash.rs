@@ -20,7 +20,8 @@ async fn a_stop_at_any_call_changes_nothing_in_the_end() {
         };
         (1..=count).flat_map(move |k| points(operation, k))
     });
-    trial::run("crash", trial::chosen(trials.collect()), &wanted).await;
+    let trials = trial::chosen("crash", trials.collect());
+    trial::run("crash", trials, &wanted).await;
 }
 
 fn points(operation: &str, k: usize) -> [Trial; 2] {

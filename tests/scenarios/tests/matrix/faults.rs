@@ -19,7 +19,8 @@ async fn a_call_that_goes_wrong_changes_nothing_in_the_end() {
             }
         })
     });
-    trial::run("faults", trial::chosen(trials.collect()), &wanted).await;
+    let trials = trial::chosen("faults", trials.collect());
+    trial::run("faults", trials, &wanted).await;
 }
 
 fn effects() -> Vec<(&'static str, Effect)> {

@@ -4,6 +4,7 @@
 //! | variable | default | what it says |
 //! |---|---|---|
 //! | `SCENARIOS_POINTS` | 30 | points of each matrix; `all` for every one |
+//! | `SCENARIOS_SKIP` | 0 | so many points are left out first, so that all can be gone through in parts |
 //! | `SCENARIOS_SEED` | 1 | which points are chosen, and all that is left to chance |
 //! | `SCENARIOS_ONLY` | | only points whose name contains this, for example `POST /ports 1 after` |
 //! | `SCENARIOS_PARALLEL` | 8 | lives at a time |

@@ -32,6 +32,15 @@ struct Outcome {
     result: Result<()>,
 }
 
+impl Outcome {
+    /// Says at once what failed: the whole matrix takes long.
+    fn tell(&self, what: &str) {
+        if let Err(error) = &self.result {
+            println!("{what}: FAILED at {}: {error:#}", self.name);
+        }
+    }
+}
+
 /// A life without disturbance: what is to be seen, and the calls by operation.
 pub async fn reference(name: &str) -> Result<(Pictures, BTreeMap<String, usize>)> {
     let scenario = Scenario::open(name, &Pace::default()).await?;
@@ -41,7 +50,8 @@ pub async fn reference(name: &str) -> Result<(Pictures, BTreeMap<String, usize>)
 }
 
 /// Those trials that the environment chooses, `SCENARIOS_POINTS` of them.
-pub fn chosen(mut trials: Vec<Trial>) -> Vec<Trial> {
+pub fn chosen(what: &str, mut trials: Vec<Trial>) -> Vec<Trial> {
+    println!("{what}: {} points in all", trials.len());
     if let Ok(only) = env::var("SCENARIOS_ONLY") {
         trials.retain(|trial| trial.name.contains(&only));
         return trials;
@@ -52,11 +62,15 @@ pub fn chosen(mut trials: Vec<Trial>) -> Vec<Trial> {
         (seed, &trial.name).hash(&mut hasher);
         hasher.finish()
     });
+    trials.drain(..count("SCENARIOS_SKIP", 0).min(trials.len()));
     if env::var("SCENARIOS_POINTS").as_deref() != Ok("all") {
-        trials
-            .truncate(usize::try_from(number("SCENARIOS_POINTS", 30)).expect("a number of points"));
+        trials.truncate(count("SCENARIOS_POINTS", 30));
     }
     trials
+}
+
+fn count(variable: &str, default: u64) -> usize {
+    usize::try_from(number(variable, default)).expect("a number of points")
 }
 
 fn number(variable: &str, default: u64) -> u64 {
@@ -74,9 +88,9 @@ pub async fn run(what: &str, trials: Vec<Trial>, wanted: &Pictures) {
         .into_iter()
         .enumerate()
         .map(|(at, trial)| one(format!("{what}-{at}"), trial, wanted));
-    let parallel = usize::try_from(number("SCENARIOS_PARALLEL", 8)).expect("a number of lives");
     let outcomes: Vec<Outcome> = futures::stream::iter(lives)
-        .buffer_unordered(parallel)
+        .buffer_unordered(count("SCENARIOS_PARALLEL", 8))
+        .inspect(|outcome| outcome.tell(what))
         .collect()
         .await;
     let missed: Vec<&str> = outcomes
@@ -84,26 +98,14 @@ pub async fn run(what: &str, trials: Vec<Trial>, wanted: &Pictures) {
         .filter(|o| !o.reached)
         .map(|o| o.name.as_str())
         .collect();
-    let failed: Vec<&Outcome> = outcomes.iter().filter(|o| o.result.is_err()).collect();
-    for outcome in &failed {
-        println!(
-            "{what}: FAILED at {}: {:#}",
-            outcome.name,
-            outcome.result.as_ref().expect_err("failed")
-        );
-    }
+    let failed = outcomes.iter().filter(|o| o.result.is_err()).count();
     println!(
-        "{what}: {total} points, seed {}, {} never reached {missed:?}, {} failed, {:.0} s",
+        "{what}: {total} points, seed {}, {} never reached {missed:?}, {failed} failed, {:.0} s",
         number("SCENARIOS_SEED", 1),
         missed.len(),
-        failed.len(),
         begun.elapsed().as_secs_f64()
     );
-    assert!(
-        failed.is_empty(),
-        "{} of {total} failed, see above",
-        failed.len()
-    );
+    assert_eq!(failed, 0, "of {total} failed, see above");
     // Whether a read is needed depends on which answer came first; a change is made in every life.
     let changes = missed.iter().filter(|name| !name.contains(" GET "));
     assert!(

@@ -1,14 +1,52 @@
 //! What does not pass by itself, or takes long.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use kube::api::DynamicObject;
-use scenarios::Scenario;
+use scenarios::cluster_api::Cluster;
+use scenarios::provider::Options;
 use scenarios::scenario::{PROJECT, Pace};
+use scenarios::{ApiServer, Provider, Scenario};
+use serde_json::json;
 use simulator::{Delays, Doom, Resource};
 
 use crate::life;
+
+const NOWHERE: &str = "clouds: {tenant: {auth: {auth_url: 'http://127.0.0.1:1', username: u, \
+                       password: p, project_name: p}, region_name: R}}";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cloud_that_cannot_be_reached_is_a_condition() {
+    let api = ApiServer::get().await.unwrap();
+    let (client, pace) = (api.client().unwrap(), Pace::default());
+    let cluster = Cluster::open(client, "nowhere", NOWHERE, pace.deadline);
+    let cluster = cluster.await.unwrap();
+    let options = Options {
+        namespace: cluster.namespace.clone(),
+        speed: Arc::new(AtomicU32::new(pace.speed)),
+    };
+    let provider = Provider::start(api, options).unwrap();
+    cluster
+        .create(json!({ "managedSubnets": [{ "cidr": "10.6.0.0/24" }] }))
+        .await
+        .unwrap();
+    cluster
+        .wait_for("OpenStackCluster", "demo", is_refused)
+        .await
+        .unwrap();
+    provider.crash();
+}
+
+fn is_refused(object: &DynamicObject) -> bool {
+    let conditions = object.data["status"]["conditions"].as_array();
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|c| c["type"] == "OpenStackAuthenticationSucceeded" && c["status"] == "False")
+}
 
 /// Each quota is full when the cluster is begun, and is raised when an object says so.
 #[tokio::test(flavor = "multi_thread")]
@@ -21,33 +59,38 @@ async fn a_quota_that_is_reached_half_way_is_said_and_waited_for() {
         ("volumes", 0, server, "worker-0"),
         ("instances", 0, server, "worker-0"),
     ];
-    for (resource, limit, kind, name) in quotas {
-        let namespace = format!("quota-{}", resource.replace('_', "-"));
-        let scenario = Scenario::open(&namespace, &Pace::default()).await.unwrap();
-        scenario
-            .cloud
-            .world(|world| world.set_quota(PROJECT, resource, limit));
-        scenario.start().unwrap();
-        let cluster = &scenario.cluster;
-        cluster.create(life::shape()).await.unwrap();
-        if kind == server {
-            cluster.provisioned().await.unwrap();
-            cluster.create_machine(&life::worker(name)).await.unwrap();
-        }
-        cluster
-            .wait_for(kind, name, speaks_of_quota)
-            .await
-            .unwrap_or_else(|error| panic!("{resource}: {error:#}"));
-        scenario
-            .cloud
-            .world(|world| world.set_quota(PROJECT, resource, -1));
-        cluster.provisioned().await.unwrap();
-        if kind == server {
-            cluster.machine_ready(name).await.unwrap();
-        }
-        cluster.delete_all().await.unwrap();
-        scenario.is_empty().unwrap();
+    let lives = quotas.map(async |(resource, limit, kind, name)| {
+        let lived = with_quota(resource, limit, kind, name).await;
+        lived.with_context(|| resource)
+    });
+    futures::future::try_join_all(lives).await.unwrap();
+}
+
+/// With so many of `resource`, until the object of this kind and name says that they are too few.
+async fn with_quota(resource: &'static str, limit: i64, kind: &str, name: &str) -> Result<()> {
+    let namespace = format!("quota-{}", resource.replace('_', "-"));
+    let scenario = Scenario::open(&namespace, &Pace::default()).await?;
+    let set = |limit| {
+        let cloud = &scenario.cloud;
+        cloud.world(|world| world.set_quota(PROJECT, resource, limit));
+    };
+    set(limit);
+    scenario.start()?;
+    let cluster = &scenario.cluster;
+    cluster.create(life::shape()).await?;
+    let is_server = kind == "OpenStackServer";
+    if is_server {
+        cluster.provisioned().await?;
+        cluster.create_machine(&life::worker(name)).await?;
     }
+    cluster.wait_for(kind, name, speaks_of_quota).await?;
+    set(-1);
+    cluster.provisioned().await?;
+    if is_server {
+        cluster.machine_ready(name).await?;
+    }
+    cluster.delete_all().await?;
+    scenario.is_empty()
 }
 
 fn speaks_of_quota(object: &DynamicObject) -> bool {
