@@ -85,6 +85,23 @@ impl Status {
     }
 }
 
+/// What a condition of `type_` says, given what it `known` said, while nobody can look: what did
+/// hold may hold still, but nobody knows; what did not, does not.
+pub fn unseen<'a>(
+    known: &[Condition],
+    type_: &'a str,
+    reason: &'a str,
+    message: impl Into<String>,
+) -> New<'a> {
+    let held = known
+        .iter()
+        .any(|c| c.type_ == type_ && c.status != Status::False.word());
+    match held {
+        true => New::unknown(type_, reason, message),
+        false => New::not(type_, reason, message),
+    }
+}
+
 /// Whether the condition is there and holds.
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
     conditions
@@ -95,6 +112,21 @@ pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_sees_neither_holds_nor_stops_to() {
+        let mut known = Vec::new();
+        let unseen = |known: &[Condition]| unseen(known, "Ready", "Refused", "log in").status;
+        assert_eq!(unseen(&known), Status::False, "it never was");
+        for (before, after) in [
+            (New::ready("Ready"), Status::Unknown),
+            (New::unknown("Ready", "Refused", ""), Status::Unknown),
+            (New::not("Ready", "Creating", ""), Status::False),
+        ] {
+            set(&mut known, before, None, Timestamp::UNIX_EPOCH);
+            assert_eq!(unseen(&known), after);
+        }
+    }
 
     #[test]
     fn the_time_changes_only_with_the_status() {

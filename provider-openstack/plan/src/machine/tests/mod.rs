@@ -2,3 +2,4 @@ mod cases;
 mod fields;
 mod model;
 mod properties;
+mod unseen;
