@@ -9,19 +9,19 @@ use runtime::Requeue;
 use runtime::controller::Object;
 use serde::Serialize;
 
-use crate::Error;
+use crate::{Error, pause};
 
-/// Says one thing in the status of `object`; all else that it says stays. `conditions` are those of
-/// such a status.
+/// Says these things in the status of `object`; all else that it says stays. `conditions` are those
+/// of such a status.
 ///
 /// # Errors
 /// When the API server refuses.
-pub async fn publish<K, S>(
+pub async fn publish<'a, K, S>(
     api: &Api<K>,
     object: &K,
     current: Option<&S>,
     conditions: fn(&mut S) -> &mut Vec<Condition>,
-    said: New<'_>,
+    said: impl IntoIterator<Item = New<'a>>,
 ) -> Result<(), kube::Error>
 where
     K: Object + Resource<DynamicType = ()> + Serialize,
@@ -29,13 +29,15 @@ where
 {
     let mut status = current.cloned().unwrap_or_default();
     let generation = object.meta().generation;
-    conditions::set(conditions(&mut status), said, generation, Timestamp::now());
+    for said in said {
+        conditions::set(conditions(&mut status), said, generation, Timestamp::now());
+    }
     runtime::apply::status(api, object, current, &status).await?;
     Ok(())
 }
 
 /// Publishes why the cloud could not be observed, and gives the error back. `otherwise` is the
-/// condition that says it when it is not the credentials.
+/// condition that says it when it is not the credentials. Who looks at the cloud is not paused.
 pub async fn unobserved<K, S>(
     api: &Api<K>,
     object: &K,
@@ -48,6 +50,7 @@ where
     K: Object + Resource<DynamicType = ()> + Serialize,
     S: Clone + Default + PartialEq + Serialize,
 {
-    publish(api, object, current, conditions, error.condition(otherwise)).await?;
+    let said = [pause::condition(false), error.condition(otherwise)];
+    publish(api, object, current, conditions, said).await?;
     Err(error)
 }

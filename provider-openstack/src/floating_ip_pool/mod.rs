@@ -87,7 +87,11 @@ async fn reconcile(
         .iter()
         .any(|one| one == FLOATING_IP_POOL_FINALIZER);
     let waiter = Waiter::FloatingIpPool.key(&key);
-    if capi::is_paused(None, &pool.metadata) || want.deleting && !held {
+    let is_paused = capi::is_paused(None, &pool.metadata);
+    if is_paused {
+        publish::paused(&api, &pool).await?;
+    }
+    if is_paused || want.deleting && !held {
         context.clouds.forget(&waiter);
         return Ok(Requeue::OnChange);
     }

@@ -88,7 +88,7 @@ impl Machines {
         if capi::is_paused(cluster.as_ref(), &object.metadata) {
             self.context.clouds.forget(&Waiter::Machine.key(key));
             let api = Api::namespaced(client.clone(), &key.namespace);
-            let (status, said) = (object.status.as_ref(), pause::condition(true));
+            let (status, said) = (object.status.as_ref(), [pause::condition(true)]);
             condition::publish(&api, object, status, |status| &mut status.conditions, said).await?;
             return Ok(None);
         }

@@ -19,7 +19,7 @@ use plan::step::Step;
 use runtime::backoff::jittered;
 use runtime::{Key, Kit, Loop, Requeue};
 
-use crate::pause::Pauses;
+use crate::pause::{self, Pauses};
 use crate::{Context, Error, condition, identity};
 
 /// What is missing is looked for again after this: a flavor, an image, the ports of a new machine.
@@ -60,6 +60,15 @@ async fn reconcile(
     let api = Api::namespaced(context.client.clone(), &key.namespace);
     let (cluster, infrastructure) = observe::owners(context, &key.namespace, owner).await?;
     if capi::is_paused(cluster.as_ref(), &template.metadata) {
+        let (status, said) = (template.status.as_ref(), [pause::condition(true)]);
+        condition::publish(
+            &api,
+            &*template,
+            status,
+            |status| &mut status.conditions,
+            said,
+        )
+        .await?;
         return Ok(Requeue::OnChange);
     }
     let Some(infrastructure) = infrastructure else {
@@ -85,7 +94,9 @@ async fn reconcile(
     let mut status = decision.status;
     let known = New::ready(ConditionType::OpenStackAuthenticationSucceeded.as_str());
     let generation = template.metadata.generation;
-    conditions::set(&mut status.conditions, known, generation, Timestamp::now());
+    for said in [pause::condition(false), known] {
+        conditions::set(&mut status.conditions, said, generation, Timestamp::now());
+    }
     runtime::apply::status(&api, &template, template.status.as_ref(), &status).await?;
     if let Step::Do(actions) = &decision.step {
         execute::all(context, &template, &seen.view, actions).await?;

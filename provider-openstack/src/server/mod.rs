@@ -78,7 +78,7 @@ async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Resul
     };
     if servers.is_paused(&server).await? {
         context.clouds.forget(&Waiter::Server.key(&key));
-        let (status, said) = (server.status.as_ref(), pause::condition(true));
+        let (status, said) = (server.status.as_ref(), [pause::condition(true)]);
         condition::publish(
             &api,
             &*server,

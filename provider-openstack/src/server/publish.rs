@@ -43,8 +43,11 @@ pub async fn unobserved(
     server: &OpenStackServer,
     error: Error,
 ) -> Result<Requeue, Error> {
-    let was_ready = server.status.as_ref().is_some_and(|status| status.ready);
+    let status = server.status.as_ref();
+    let was_ready = status.is_some_and(|status| status.ready);
     if was_ready && error.authentication().is_none() {
+        let said = [pause::condition(false)];
+        condition::publish(api, server, status, |status| &mut status.conditions, said).await?;
         return Err(error);
     }
     condition::unobserved(

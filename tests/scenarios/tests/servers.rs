@@ -300,6 +300,78 @@ async fn other_credentials_of_the_cluster_reach_its_servers() -> Result<()> {
     scenario.is_empty()
 }
 
+/// What is no longer paused says so, also when the first thing that it then meets is a refusal.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_ends_also_while_the_credentials_are_bad() -> Result<()> {
+    let scenario = open("servers-pause").await?;
+    let cluster = &scenario.cluster;
+    let machine = worker("worker-0", json!({}));
+    cluster.create_template("workers", &machine).await?;
+    let pool = json!({ "reclaimPolicy": "Delete" });
+    cluster.create_pool("public", pool).await?;
+    cluster.add_machines(&[machine]).await?;
+
+    let objects = [
+        ("OpenStackCluster", cluster.name.as_str()),
+        ("OpenStackMachine", "worker-0"),
+        ("OpenStackServer", "worker-0"),
+        ("OpenStackMachineTemplate", "workers"),
+        ("OpenStackFloatingIPPool", "public"),
+    ];
+    set_paused(&scenario, true).await?;
+    for (kind, name) in objects {
+        let told = |object: &DynamicObject| is(object, "Paused", "True");
+        cluster.wait_for(kind, name, told).await?;
+    }
+    set_credentials(&scenario, "clouds: {}").await?;
+    set_paused(&scenario, false).await?;
+    for (kind, name) in objects {
+        let told = |object: &DynamicObject| is(object, "Paused", "False");
+        cluster.wait_for(kind, name, told).await?;
+    }
+    let told = |object: &DynamicObject| is(object, "OpenStackAuthenticationSucceeded", "False");
+    cluster
+        .wait_for("OpenStackServer", "worker-0", told)
+        .await?;
+
+    set_credentials(&scenario, &scenario.cloud.clouds_yaml()).await?;
+    cluster.delete("OpenStackFloatingIPPool", "public").await?;
+    cluster.delete_all().await?;
+    scenario.is_empty()
+}
+
+/// Pauses the Cluster, and the pool, which is of no cluster.
+async fn set_paused(scenario: &Scenario, paused: bool) -> Result<()> {
+    let params = PatchParams::default();
+    let cluster = Patch::Merge(json!({ "spec": { "paused": paused } }));
+    let clusters = scenario.cluster.api("Cluster");
+    clusters
+        .patch(&scenario.cluster.name, &params, &cluster)
+        .await?;
+    let annotation = paused.then_some("");
+    let annotations = json!({ "cluster.x-k8s.io/paused": annotation });
+    let pool = Patch::Merge(json!({ "metadata": { "annotations": annotations } }));
+    let pools = scenario.cluster.api("OpenStackFloatingIPPool");
+    pools.patch("public", &params, &pool).await?;
+    Ok(())
+}
+
+async fn set_credentials(scenario: &Scenario, clouds_yaml: &str) -> Result<()> {
+    let patch = Patch::Merge(json!({ "stringData": { "clouds.yaml": clouds_yaml } }));
+    let secrets = scenario.cluster.api("Secret");
+    let params = PatchParams::default();
+    secrets
+        .patch(&scenario.cluster.identity, &params, &patch)
+        .await?;
+    Ok(())
+}
+
+fn is(object: &DynamicObject, type_: &str, status: &str) -> bool {
+    let conditions = object.data["status"]["conditions"].as_array();
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|condition| condition["type"] == type_ && condition["status"] == status)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_template_has_capacity_and_pushes_pairs_that_changed() -> Result<()> {
     let scenario = open("servers-template").await?;
