@@ -36,21 +36,23 @@ where
     Ok(())
 }
 
-/// Publishes why the cloud could not be observed, and gives the error back. `otherwise` is the
-/// condition that says it when it is not the credentials. Who looks at the cloud is not paused.
+/// Publishes why the cloud could not be observed, and gives the error back; `about` are the
+/// conditions that say how the object is. Who looks at the cloud is not paused.
 pub async fn unobserved<K, S>(
     api: &Api<K>,
     object: &K,
     current: Option<&S>,
     conditions: fn(&mut S) -> &mut Vec<Condition>,
-    otherwise: ConditionType,
+    about: &[ConditionType],
     error: Error,
 ) -> Result<Requeue, Error>
 where
     K: Object + Resource<DynamicType = ()> + Serialize,
     S: Clone + Default + PartialEq + Serialize,
 {
-    let said = [pause::condition(false), error.condition(otherwise)];
+    let mut known = current.cloned().unwrap_or_default();
+    let mut said = error.conditions(conditions(&mut known), about);
+    said.push(pause::condition(false));
     publish(api, object, current, conditions, said).await?;
     Err(error)
 }

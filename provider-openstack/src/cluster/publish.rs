@@ -144,23 +144,17 @@ pub(super) async fn error(
     object: &OpenStackCluster,
     error: &Error,
 ) -> Result<(), Error> {
-    let mut draft = Draft::new(object);
-    if let Some(message) = error.authentication() {
-        draft.not_paused();
-        let type_ = ConditionType::OpenStackAuthenticationSucceeded;
-        draft.fail(type_, error.authentication_reason(), &message);
-        return draft.apply(context).await;
-    }
-    let Error::Observe(source) = error else {
+    if !matches!(error, Error::Identity(_) | Error::Observe(_)) {
         // Published together with the plan, or nothing that the object's user could change.
         return Ok(());
-    };
-    draft.authenticated();
-    draft.set(New::not(
-        ConditionType::Ready.as_str(),
-        Reason::OpenStackError.as_str(),
-        source.to_string(),
-    ));
+    }
+    let mut draft = Draft::new(object);
+    let said = error.conditions(&draft.status.conditions, &[ConditionType::Ready]);
+    match error.authentication() {
+        Some(_) => draft.not_paused(),
+        None => draft.authenticated(),
+    }
+    said.into_iter().for_each(|said| draft.set(said));
     draft.apply(context).await
 }
 

@@ -51,7 +51,7 @@ pub async fn unobserved(
         pool,
         pool.status.as_ref(),
         |status| &mut status.conditions,
-        ConditionType::OpenstackFloatingIPPoolReady,
+        &[ConditionType::OpenstackFloatingIPPoolReady],
         error,
     )
     .await

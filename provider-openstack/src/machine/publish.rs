@@ -43,8 +43,8 @@ pub async fn status(
     Ok(())
 }
 
-/// Publishes why the cloud could not be observed, and gives the error back. What was known before
-/// stays: not to see a server says nothing about it.
+/// Publishes why the cloud could not be observed, and gives the error back. What is said of the
+/// server stays: its own object knows more of it.
 pub async fn unobserved(
     api: &Api<OpenStackMachine>,
     object: &OpenStackMachine,
@@ -55,7 +55,7 @@ pub async fn unobserved(
         object,
         object.status.as_ref(),
         |status| &mut status.conditions,
-        ConditionType::APIServerIngressReady,
+        &[ConditionType::APIServerIngressReady, ConditionType::Ready],
         error,
     )
     .await

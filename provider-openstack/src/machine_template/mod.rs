@@ -78,13 +78,13 @@ async fn reconcile(
     let seen = match observe::observe(context, &want, owner, &infrastructure).await {
         Ok(seen) => seen,
         Err(error) => {
-            let (status, otherwise) = (template.status.as_ref(), ConditionType::Ready);
+            let (status, about) = (template.status.as_ref(), [ConditionType::Ready]);
             return condition::unobserved(
                 &api,
                 &*template,
                 status,
                 |status| &mut status.conditions,
-                otherwise,
+                &about,
                 error,
             )
             .await;

@@ -36,26 +36,19 @@ pub async fn status(
     Ok(())
 }
 
-/// Publishes why the cloud could not be observed, and gives the error back. A server that was ready
-/// stays ready: not to see it says nothing about it.
+/// Publishes why the cloud could not be observed, and gives the error back. `status.ready` stays: not
+/// to see a server says nothing about it.
 pub async fn unobserved(
     api: &Api<OpenStackServer>,
     server: &OpenStackServer,
     error: Error,
 ) -> Result<Requeue, Error> {
-    let status = server.status.as_ref();
-    let was_ready = status.is_some_and(|status| status.ready);
-    if was_ready && error.authentication().is_none() {
-        let said = [pause::condition(false)];
-        condition::publish(api, server, status, |status| &mut status.conditions, said).await?;
-        return Err(error);
-    }
     condition::unobserved(
         api,
         server,
         server.status.as_ref(),
         |status| &mut status.conditions,
-        ConditionType::InstanceReady,
+        &[ConditionType::InstanceReady],
         error,
     )
     .await
