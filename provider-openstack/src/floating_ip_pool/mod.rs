@@ -18,6 +18,7 @@ use runtime::controller::Cached;
 use runtime::{Key, Kit, Loop, Requeue, finalizer};
 
 use crate::pause::Pauses;
+use crate::problems::Problems;
 use crate::wake::{Waiter, Wakes};
 use crate::{Context, Error, identity};
 
@@ -28,6 +29,8 @@ struct Pools {
     clusters: Cached<capi::Cluster>,
     /// As in [`Kit::watch_filter`].
     watch_filter: Option<String>,
+    /// What the cloud could solve.
+    problems: Problems,
 }
 
 /// Runs the controller until the process is asked to stop.
@@ -52,6 +55,7 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
         pools,
         clusters,
         watch_filter: kit.watch_filter.clone(),
+        problems: Problems::default(),
     };
     controller.run(Arc::new(pools), reconcile).await;
 }
@@ -88,11 +92,12 @@ async fn reconcile(
         .any(|one| one == FLOATING_IP_POOL_FINALIZER);
     let waiter = Waiter::FloatingIpPool.key(&key);
     let is_paused = capi::is_paused(None, &pool.metadata);
-    if is_paused {
-        publish::paused(&api, &pool).await?;
-    }
     if is_paused || want.deleting && !held {
+        // First: an object that has moved away may be gone before it can say so.
         context.clouds.forget(&waiter);
+        if is_paused {
+            publish::paused(&api, &pool).await?;
+        }
         return Ok(Requeue::OnChange);
     }
     if !want.deleting && finalizer::ensure(&api, &*pool, FLOATING_IP_POOL_FINALIZER).await? {
@@ -116,9 +121,16 @@ async fn reconcile(
     if goes {
         finalizer::remove(&api, &*pool, FLOATING_IP_POOL_FINALIZER).await?;
         context.clouds.forget(&waiter);
+        pools.problems.none(&key);
         return Ok(Requeue::OnChange);
     }
-    Ok(observe::requeue(&seen, &waiter, &decision.step))
+    Ok(observe::requeue(
+        &seen,
+        &pools.problems,
+        &key,
+        &want,
+        &decision.step,
+    ))
 }
 
 #[cfg(test)]

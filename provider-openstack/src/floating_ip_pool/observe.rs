@@ -15,15 +15,13 @@ use kube::{Api, ResourceExt};
 use plan::floating_ip_pool::{Action, Address, Claim, Seen, Want};
 use plan::step::Step;
 use plan::world::Network;
-use runtime::backoff::jittered;
 use runtime::{Key, Requeue};
 
 use super::{Pools, is_ours};
 use crate::lookup::find;
+use crate::problems::Problems;
+use crate::wake::Waiter;
 use crate::{Error, arrival, world};
-
-/// A network that is missing is looked for again after this.
-const AFTER_PROBLEM: Duration = Duration::from_secs(120);
 
 /// What was observed.
 pub struct Observed {
@@ -49,7 +47,9 @@ impl Pools {
             kinds.push(Kind::Networks);
         }
         let arrived = pool.status.is_none().then(|| arrival::of(&pool.metadata));
-        let mut tables = view.snapshot_since(&kinds, arrived).await?;
+        let key = Key::new(&want.namespace, &want.name);
+        let since = arrived.max(self.problems.since(&key, want.generation));
+        let mut tables = view.snapshot_since(&kinds, since).await?;
         if want.needs_networks() && !want.finds_network(&networks(&tables)) {
             tables = view.snapshot_after_miss(&kinds).await?;
         }
@@ -135,17 +135,27 @@ fn address(object: IPAddress) -> Address {
 }
 
 /// Tells the view what the pool is about, and the controller when to come back.
-pub fn requeue(seen: &Observed, key: &str, step: &Step<Action>) -> Requeue {
+pub fn requeue(
+    seen: &Observed,
+    problems: &Problems,
+    key: &Key,
+    want: &Want,
+    step: &Step<Action>,
+) -> Requeue {
     let given = |ip: &&plan::world::FloatingIp| {
         let mut addresses = seen.plan.addresses.iter();
         addresses.any(|address| address.address == ip.address)
     };
     let follows = seen.plan.floating_ips.iter().filter(given);
     let follows: Vec<String> = follows.map(|ip| ip.id.clone()).collect();
-    seen.view.follow(key, follows, &seen.tables);
+    let waiter = Waiter::FloatingIpPool.key(key);
+    seen.view.follow(&waiter, follows, &seen.tables);
+    if let Step::Blocked(problem) = step {
+        return problems.found(key, problem, want.generation);
+    }
+    problems.none(key);
     match step {
         Step::Do(_) => Requeue::After(Duration::ZERO),
-        Step::Blocked(_) => Requeue::After(jittered(AFTER_PROBLEM)),
-        Step::Wait(_) | Step::Done => Requeue::OnChange,
+        Step::Blocked(_) | Step::Wait(_) | Step::Done => Requeue::OnChange,
     }
 }
