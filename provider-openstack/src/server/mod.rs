@@ -23,6 +23,7 @@ pub(crate) use execute::address_pairs;
 
 use crate::lookup::find;
 use crate::pause::{self, Pauses};
+use crate::problems::Problems;
 use crate::wake::{Waiter, Wakes};
 use crate::{Context, Error, arrival, condition, identity};
 
@@ -35,6 +36,8 @@ struct Servers {
     objects: Cached<OpenStackServer>,
     clusters: Cached<capi::Cluster>,
     claims: Cached<IPAddressClaim>,
+    /// What the cloud could solve.
+    problems: Problems,
     /// See [`plan::server::CREATE_TIMEOUT`].
     create_timeout: SignedDuration,
 }
@@ -55,6 +58,7 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
         objects,
         clusters,
         claims,
+        problems: Problems::default(),
         create_timeout: create_timeout(std::env::var(CREATE_TIMEOUT).ok().as_deref()),
     };
     controller.run(Arc::new(servers), reconcile).await;
@@ -106,8 +110,9 @@ async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Resul
         let unknown = want.status.resources.is_none();
         unknown.then(|| arrival::of(&server.metadata))
     };
+    let since = arrived.max(servers.problems.since(&key, want.generation));
     let seen =
-        match observe::observe(context, &servers.objects, &servers.claims, &want, arrived).await {
+        match observe::observe(context, &servers.objects, &servers.claims, &want, since).await {
             Ok(seen) => seen,
             Err(error) => return publish::unobserved(&api, &server, error).await,
         };
@@ -127,11 +132,13 @@ async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Resul
     if want.deleting && decision.step == Step::Done {
         finalizer::remove(&api, &*server, SERVER_FINALIZER).await?;
         context.clouds.forget(&Waiter::Server.key(&key));
+        servers.problems.none(&key);
         return Ok(Requeue::OnChange);
     }
     Ok(observe::requeue(
         &seen,
-        &Waiter::Server.key(&key),
+        &servers.problems,
+        &key,
         &want,
         &decision.step,
     ))
