@@ -108,7 +108,7 @@ fn provider() -> Vec<Value> {
         rule(IPAM, "ipaddressclaims ipaddresses", "create patch"),
         rule(IPAM, "ipaddressclaims/status", "patch"),
         // images that specs refer to; read only where they exist
-        rule("openstack.k-orc.cloud", "images", "get"),
+        rule("openstack.k-orc.cloud", "images", READ),
     ]
 }
 
@@ -178,6 +178,22 @@ mod tests {
             .filter(|r| hits(r))
             .flat_map(|r| r["verbs"].as_array().unwrap().clone())
             .collect()
+    }
+
+    /// The roles of Cluster API's managers take it in by these labels, and by nothing else.
+    #[test]
+    fn the_managers_of_cluster_api_may_handle_our_kinds() {
+        let role = cluster_api();
+        for prefix in ["cluster.x-k8s.io", "kubeadm.controlplane.cluster.x-k8s.io"] {
+            let label = format!("{prefix}/aggregate-to-manager");
+            assert_eq!(role["metadata"]["labels"][label], "true");
+        }
+        let expected = json!([{
+            "apiGroups": ["infrastructure.cluster.x-k8s.io"],
+            "resources": ["openstackclusters", "openstackclustertemplates", "openstackmachines", "openstackmachinetemplates"],
+            "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
+        }]);
+        assert_eq!(role["rules"], expected);
     }
 
     #[test]

@@ -110,4 +110,65 @@ mod tests {
             json!(["CREATE", "UPDATE"])
         );
     }
+
+    /// Who cannot be asked refuses; who writes an older version is asked about as well.
+    #[test]
+    fn every_entry_refuses_when_nobody_answers_and_counts_for_all_versions() {
+        let webhooks = configuration(WEBHOOKS)["webhooks"].clone();
+        let infrastructure = "infrastructure.cluster.x-k8s.io";
+        let (stacks, changes) = ("clusterstack.x-k8s.io", json!(["CREATE", "UPDATE"]));
+        let expected = [
+            (
+                stacks,
+                "v1alpha1",
+                "clusterstack",
+                json!(["CREATE", "UPDATE", "DELETE"]),
+            ),
+            (stacks, "v1alpha1", "clusterstackrelease", json!(["DELETE"])),
+            (
+                infrastructure,
+                "v1beta2",
+                "openstackcluster",
+                changes.clone(),
+            ),
+            (
+                infrastructure,
+                "v1beta2",
+                "openstackclustertemplate",
+                changes.clone(),
+            ),
+            (
+                infrastructure,
+                "v1beta2",
+                "openstackmachine",
+                changes.clone(),
+            ),
+            (
+                infrastructure,
+                "v1beta2",
+                "openstackmachinetemplate",
+                changes.clone(),
+            ),
+            (infrastructure, "v1alpha1", "openstackserver", changes),
+        ];
+        let entries = expected.map(|(group, version, kind, operations)| {
+            let path = format!("/validate-{}-{version}-{kind}", group.replace('.', "-"));
+            json!({
+                "name": format!("validation.{kind}.{version}.{group}"),
+                "admissionReviewVersions": ["v1"],
+                "clientConfig": { "service": {
+                    "name": "capstan-webhook-service", "namespace": "capstan-system", "path": path,
+                } },
+                "failurePolicy": "Fail",
+                "matchPolicy": "Equivalent",
+                "sideEffects": "None",
+                "timeoutSeconds": 10,
+                "rules": [{
+                    "apiGroups": [group], "apiVersions": [version], "operations": operations,
+                    "resources": [format!("{kind}s")],
+                }],
+            })
+        });
+        assert_eq!(webhooks, Value::from_iter(entries));
+    }
 }

@@ -23,7 +23,6 @@ pub(crate) use execute::address_pairs;
 
 use crate::lookup::find;
 use crate::pause::{self, Pauses};
-use crate::problems::Problems;
 use crate::wake::{Waiter, Wakes};
 use crate::{Context, Error, arrival, condition, identity};
 
@@ -36,8 +35,6 @@ struct Servers {
     objects: Cached<OpenStackServer>,
     clusters: Cached<capi::Cluster>,
     claims: Cached<IPAddressClaim>,
-    /// What the cloud could solve.
-    problems: Problems,
     /// See [`plan::server::CREATE_TIMEOUT`].
     create_timeout: SignedDuration,
 }
@@ -58,7 +55,6 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
         objects,
         clusters,
         claims,
-        problems: Problems::default(),
         create_timeout: create_timeout(std::env::var(CREATE_TIMEOUT).ok().as_deref()),
     };
     controller.run(Arc::new(servers), reconcile).await;
@@ -110,9 +106,8 @@ async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Resul
         let unknown = want.status.resources.is_none();
         unknown.then(|| arrival::of(&server.metadata))
     };
-    let since = arrived.max(servers.problems.since(&key, want.generation));
     let seen =
-        match observe::observe(context, &servers.objects, &servers.claims, &want, since).await {
+        match observe::observe(context, &servers.objects, &servers.claims, &want, arrived).await {
             Ok(seen) => seen,
             Err(error) => return publish::unobserved(&api, &server, error).await,
         };
@@ -132,13 +127,11 @@ async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Resul
     if want.deleting && decision.step == Step::Done {
         finalizer::remove(&api, &*server, SERVER_FINALIZER).await?;
         context.clouds.forget(&Waiter::Server.key(&key));
-        servers.problems.none(&key);
         return Ok(Requeue::OnChange);
     }
     Ok(observe::requeue(
         &seen,
-        &servers.problems,
-        &key,
+        &Waiter::Server.key(&key),
         &want,
         &decision.step,
     ))
