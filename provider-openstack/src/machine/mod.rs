@@ -44,11 +44,11 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
     let (controller, machines) = controller.watches(owner::object_of);
     let (controller, servers) = controller.owns::<OpenStackServer>();
     let (all, pauses) = (objects.clone(), Pauses::default());
-    let identities = owner::Identities::default();
+    let shared = owner::Shared::default();
     let (controller, clusters) =
         controller.watches(move |cluster: &capi::Cluster| pauses.members(cluster, &all));
-    let (controller, infrastructures) = controller
-        .watches(move |cluster: &OpenStackCluster| identities.concerned(cluster, &objects));
+    let (controller, infrastructures) =
+        controller.watches(move |cluster: &OpenStackCluster| shared.concerned(cluster, &objects));
     let machines = Machines {
         context,
         machines,

@@ -7,7 +7,7 @@ use crds::capi;
 use crds::openstack::names::GROUP;
 use crds::openstack::v1beta2::{OpenStackCluster, OpenStackIdentityReference, OpenStackMachine};
 use kube::{Api, ResourceExt};
-use plan::machine::Want;
+use plan::machine::{Ingress, Want};
 use runtime::Key;
 use runtime::controller::Cached;
 
@@ -23,26 +23,27 @@ pub fn object_of(machine: &capi::Machine) -> Option<Key> {
     ours.then(|| Key::new(machine.namespace().unwrap_or_default(), &reference.name))
 }
 
-/// Remembers the credentials of each cluster: its servers get them when they change.
+/// Remembers of each cluster what machines that run have of it.
 #[derive(Debug, Default)]
-pub struct Identities(Mutex<HashMap<Key, OpenStackIdentityReference>>);
+pub struct Shared(Mutex<HashMap<Key, (OpenStackIdentityReference, Ingress)>>);
 
-impl Identities {
-    fn have_changed(&self, cluster: &OpenStackCluster) -> bool {
+impl Shared {
+    fn has_changed(&self, cluster: &OpenStackCluster) -> bool {
+        let now = (cluster.spec.identity_ref.clone(), Ingress::of(cluster));
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let identity = &cluster.spec.identity_ref;
-        let before = known.insert(Key::of(cluster), identity.clone());
-        before.is_some_and(|before| before != *identity)
+        let before = known.insert(Key::of(cluster), now.clone());
+        before.is_some_and(|before| before != now)
     }
 
     /// The machines of a cluster that a change of it concerns: those that are not provisioned yet,
-    /// for they may wait for it, or all when its credentials are other ones now.
+    /// for they may wait for it, or all when it has other credentials now, or another way to its API,
+    /// such as a load balancer that was made anew.
     pub fn concerned(
         &self,
         cluster: &OpenStackCluster,
         objects: &Cached<OpenStackMachine>,
     ) -> Vec<Key> {
-        let all = self.have_changed(cluster);
+        let all = self.has_changed(cluster);
         waiting_for(cluster, objects, all)
     }
 }
@@ -126,12 +127,14 @@ impl Machines {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn machines_that_are_done_hear_of_new_credentials_alone() {
+    fn machines_that_are_done_hear_of_what_they_have_of_their_cluster_alone() {
         let machine = |name: &str, provisioned: bool| -> OpenStackMachine {
-            serde_json::from_value(serde_json::json!({
+            serde_json::from_value(json!({
                 "metadata": {
                     "name": name,
                     "namespace": "ns",
@@ -148,19 +151,35 @@ mod tests {
         cluster.metadata.name = Some("c".into());
         let label = ("cluster.x-k8s.io/cluster-name".to_string(), "c".to_string());
         cluster.metadata.labels = Some([label].into());
-        let identities = Identities::default();
-        let mut concerned = |name: &str| {
-            cluster.spec.identity_ref.name = name.into();
-            let mut names: Vec<String> = identities
-                .concerned(&cluster, &objects)
-                .into_iter()
-                .map(|key| key.name)
-                .collect();
+        let shared = Shared::default();
+        let concerned = |cluster: &OpenStackCluster| {
+            let keys = shared.concerned(cluster, &objects).into_iter();
+            let mut names: Vec<String> = keys.map(|key| key.name).collect();
             names.sort();
             names
         };
-        assert_eq!(concerned("old"), ["waits"]);
-        assert_eq!(concerned("old"), ["waits"]);
-        assert_eq!(concerned("new"), ["done", "waits"]);
+        cluster.spec.identity_ref.name = "old".into();
+        assert_eq!(
+            concerned(&cluster),
+            ["waits"],
+            "what there is, is no change"
+        );
+        cluster.spec.tags.push("new".into());
+        assert_eq!(concerned(&cluster), ["waits"]);
+        cluster.spec.identity_ref.name = "new".into();
+        assert_eq!(concerned(&cluster), ["done", "waits"]);
+        assert_eq!(concerned(&cluster), ["waits"]);
+        let balanced = |id: &str| {
+            let balancer =
+                json!({"name": "api", "id": id, "ip": "192.0.2.1", "internalIP": "10.6.0.9"});
+            serde_json::from_value(json!({"apiServerManagedLoadBalancer": balancer}))
+        };
+        cluster.spec.api_server =
+            serde_json::from_value(json!({"managedLoadBalancer": {}})).expect("decodes");
+        for id in ["first", "made anew"] {
+            cluster.status = balanced(id).expect("decodes");
+            assert_eq!(concerned(&cluster), ["done", "waits"], "{id}");
+            assert_eq!(concerned(&cluster), ["waits"], "{id}");
+        }
     }
 }

@@ -167,51 +167,55 @@ impl Cluster {
                 id: group.id.clone(),
             }),
             ingress: match role {
-                Role::ControlPlane => ingress(infrastructure),
+                Role::ControlPlane => Ingress::of(infrastructure),
                 Role::Worker | Role::Bastion => Ingress::None,
             },
         }
     }
 }
 
-fn ingress(infrastructure: &OpenStackCluster) -> Ingress {
-    let spec = &infrastructure.spec;
-    let status = infrastructure.status.as_ref();
-    let api = spec.api_server.clone().unwrap_or_default();
-    let endpoint = spec.control_plane_endpoint.clone().unwrap_or_default();
-    let managed = api
-        .managed_load_balancer
-        .filter(|balancer| balancer.enabled != Some(false));
-    if let Some(managed) = managed {
-        let Some(balancer) = status.and_then(|s| s.api_server_managed_load_balancer.as_ref())
-        else {
-            return Ingress::None;
-        };
-        let network = status
-            .and_then(|status| status.network.as_ref())
-            .map(|n| &n.id);
-        let own = balancer.load_balancer_network.as_ref().map(|n| &n.id);
-        let of_endpoint = endpoint.port.and_then(|port| u16::try_from(port).ok());
-        let mut first = of_endpoint.into_iter().chain(api.port);
-        let first = first.find(|port| *port != 0).unwrap_or(6443);
-        let further = managed.additional_ports.iter();
-        let further = further.filter_map(|port| u16::try_from(*port).ok());
-        return Ingress::LoadBalancer {
-            id: balancer.id.clone(),
-            ports: std::iter::once((first, managed.member_port.unwrap_or(first)))
-                .chain(further.map(|port| (port, port)))
-                .collect(),
-            other_network: own.is_some() && own != network,
-        };
-    }
-    let external = spec.enable_external_network != Some(false);
-    // A name leads to the floating IP that is given, or to none that is ours.
-    let is_address = |host: &String| host.parse::<IpAddr>().is_ok();
-    let address = endpoint.host.filter(is_address).or(api.floating_ip);
-    match address.filter(|address| !address.is_empty()) {
-        Some(address) if external && api.enable_floating_ip != Some(false) => {
-            Ingress::FloatingIp { address }
+impl Ingress {
+    /// That of a control plane node.
+    #[must_use]
+    pub fn of(infrastructure: &OpenStackCluster) -> Self {
+        let spec = &infrastructure.spec;
+        let status = infrastructure.status.as_ref();
+        let api = spec.api_server.clone().unwrap_or_default();
+        let endpoint = spec.control_plane_endpoint.clone().unwrap_or_default();
+        let managed = api
+            .managed_load_balancer
+            .filter(|balancer| balancer.enabled != Some(false));
+        if let Some(managed) = managed {
+            let Some(balancer) = status.and_then(|s| s.api_server_managed_load_balancer.as_ref())
+            else {
+                return Ingress::None;
+            };
+            let network = status
+                .and_then(|status| status.network.as_ref())
+                .map(|n| &n.id);
+            let own = balancer.load_balancer_network.as_ref().map(|n| &n.id);
+            let of_endpoint = endpoint.port.and_then(|port| u16::try_from(port).ok());
+            let mut first = of_endpoint.into_iter().chain(api.port);
+            let first = first.find(|port| *port != 0).unwrap_or(6443);
+            let further = managed.additional_ports.iter();
+            let further = further.filter_map(|port| u16::try_from(*port).ok());
+            return Ingress::LoadBalancer {
+                id: balancer.id.clone(),
+                ports: std::iter::once((first, managed.member_port.unwrap_or(first)))
+                    .chain(further.map(|port| (port, port)))
+                    .collect(),
+                other_network: own.is_some() && own != network,
+            };
         }
-        _ => Ingress::None,
+        let external = spec.enable_external_network != Some(false);
+        // A name leads to the floating IP that is given, or to none that is ours.
+        let is_address = |host: &String| host.parse::<IpAddr>().is_ok();
+        let address = endpoint.host.filter(is_address).or(api.floating_ip);
+        match address.filter(|address| !address.is_empty()) {
+            Some(address) if external && api.enable_floating_ip != Some(false) => {
+                Ingress::FloatingIp { address }
+            }
+            _ => Ingress::None,
+        }
     }
 }
