@@ -5,6 +5,7 @@
 //! the same credentials.
 
 pub mod changes;
+pub mod refused;
 
 use cloud::{Credentials, CredentialsError, ErrorKind, View};
 use crds::capi;
@@ -16,7 +17,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use kube::core::{ParseExpressionError, Selector, SelectorExt};
 use kube::{Api, ResourceExt};
 use runtime::controller::Object;
-use runtime::{Key, Loop};
+use runtime::{Key, Kit, Loop};
 
 use self::changes::Source;
 use crate::Context;
@@ -149,12 +150,34 @@ fn lane(meta: &ObjectMeta, identity: Option<&OpenStackIdentityReference>) -> Str
     }
 }
 
+/// Wakes objects when what their credentials come from has changed, or when a cloud takes credentials
+/// that it has refused, until the process is asked to stop.
+pub async fn watch(context: &Context, kit: &Kit) {
+    tokio::select! {
+        () = context.changes.watch(kit) => {}
+        () = refused::try_again(context) => {}
+    }
+}
+
 impl Context {
-    /// The view of the project that `identity` of an object in `namespace` leads to.
+    /// The view of the project that `identity` of an object in `namespace` leads to. When the cloud
+    /// refuses the credentials, [`watch`] wakes the object once it does not any more.
     ///
     /// # Errors
     /// Names the Secret, the field and the way out.
     pub async fn view(
+        &self,
+        namespace: &str,
+        identity: &OpenStackIdentityReference,
+    ) -> Result<View, IdentityError> {
+        let result = self.log_in(namespace, identity).await;
+        if let Err(IdentityError::Login { secret, .. }) = &result {
+            self.refused.note(secret, namespace, identity);
+        }
+        result
+    }
+
+    async fn log_in(
         &self,
         namespace: &str,
         identity: &OpenStackIdentityReference,

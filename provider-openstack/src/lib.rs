@@ -66,6 +66,8 @@ pub struct Context {
     pub events: Events,
     /// What credentials come from, and who hears when it changes.
     pub changes: identity::changes::Changes,
+    /// Credentials that are refused, and tried again for all who use them.
+    pub refused: identity::refused::Refused,
     /// CA certificates (PEM) for clouds whose Secret brings none; absent means the system's.
     pub ca: Option<Vec<u8>>,
     /// Where the management cluster connects from.
@@ -87,6 +89,7 @@ pub async fn run(
         clouds: Clouds::new(metrics, wakes),
         events: Events::new(kit.client.clone(), "capstan-provider-openstack"),
         changes: identity::changes::Changes::default(),
+        refused: identity::refused::Refused::default(),
         ca,
         management,
     });
@@ -97,6 +100,6 @@ pub async fn run(
         server::run(&kit, context.clone(), woken.servers),
         floating_ip_pool::run(&kit, context.clone(), woken.floating_ip_pools),
         machine_template::run(&kit, context.clone()),
-        context.changes.watch(&kit),
+        identity::watch(&context, &kit),
     );
 }

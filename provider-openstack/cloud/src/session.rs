@@ -46,11 +46,14 @@ struct Login {
     token: Arc<Token>,
     /// When a renewal failed last, although the token still works.
     failed: Option<Instant>,
+    /// When and why the credentials themselves were refused, after the token was.
+    refused: Option<(Instant, Error)>,
 }
 
 /// Nobody is left alone for longer than this, whatever is asked for.
 const LONGEST_REST: Duration = Duration::from_secs(3600);
-/// How long a token that still works is used after its renewal failed, before the next try.
+/// How long a token that still works is used after its renewal failed, before the next try; and how
+/// long refused credentials are, for all who use the session.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(15);
 
 impl std::fmt::Debug for Cloud {
@@ -111,6 +114,7 @@ impl Cloud {
                 login: Mutex::new(Login {
                     token: Arc::new(token),
                     failed: None,
+                    refused: None,
                 }),
                 slots,
                 credentials,
@@ -155,6 +159,18 @@ impl Cloud {
         }
     }
 
+    /// Whether the credentials are still good, as far as is known. Costs a login when they were
+    /// refused before, but not a moment ago, and when the token ends.
+    ///
+    /// # Errors
+    /// They are refused.
+    pub async fn check(&self) -> Result<()> {
+        match self.token(None).await {
+            Err(error) if !error.is_transient() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the cloud has the service at all, in whatever region and for whatever interface: where
     /// it has not, nothing of it can be left. A region that is not the right one says nothing.
     ///
@@ -178,23 +194,36 @@ impl Cloud {
     async fn token(&self, refused: Option<&Token>) -> Result<Arc<Token>> {
         let inner = &self.inner;
         let mut current = inner.login.lock().await;
-        let is_refused = refused.is_some_and(|old| old.value == current.token.value);
-        let usable = !is_refused && !current.token.has_ended();
         let paused = |at: Instant| at.elapsed() < RENEWAL_PAUSE;
+        if let Some((at, error)) = &current.refused
+            && paused(*at)
+        {
+            return Err(error.clone());
+        }
+        let is_refused = refused.is_some_and(|old| old.value == current.token.value);
+        let usable = !is_refused && current.refused.is_none() && !current.token.has_ended();
         if usable && (!current.token.ends_soon() || current.failed.is_some_and(paused)) {
             return Ok(current.token.clone());
         }
         let (client, credentials) = (&inner.client, &inner.credentials);
         match login(client, credentials, &inner.metrics, &inner.slots).await {
             Ok(token) => {
-                current.token = Arc::new(token);
-                current.failed = None;
+                *current = Login {
+                    token: Arc::new(token),
+                    failed: None,
+                    refused: None,
+                };
             }
             Err(error) if usable && error.is_transient() => {
                 tracing::debug!(%error, "token not renewed, used on");
                 current.failed = Some(Instant::now());
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                if !error.is_transient() {
+                    current.refused = Some((Instant::now(), error.clone()));
+                }
+                return Err(error);
+            }
         }
         Ok(current.token.clone())
     }

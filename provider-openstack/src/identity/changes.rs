@@ -138,8 +138,18 @@ impl Changes {
             .await;
     }
 
+    /// The cloud takes the credentials of this Secret again, so that it is as if they had changed.
+    pub(super) fn regained(&self, secret: Key) {
+        let told = locked(&self.used).told(Source::Secret(secret));
+        self.tell(told);
+    }
+
     fn seen(&self, seen: Seen) {
         let told = locked(&self.used).changed(seen);
+        self.tell(told);
+    }
+
+    fn tell(&self, told: Vec<Source>) {
         let mut listeners = locked(&self.listeners);
         for source in told {
             // A controller that has ended listens no more.
@@ -161,13 +171,18 @@ impl Used {
             Some(known) if *known != seen.version => *known = seen.version,
             _ => return Vec::new(),
         }
-        let through = match &seen.source {
+        self.told(seen.source)
+    }
+
+    /// The source, and the cluster identities that lead to it.
+    fn told(&self, source: Source) -> Vec<Source> {
+        let through = match &source {
             Source::Secret(key) => self.through.get(key),
             _ => None,
         };
         let identities = through.into_iter().flatten().cloned();
         let mut told: Vec<Source> = identities.map(Source::ClusterIdentity).collect();
-        told.push(seen.source);
+        told.push(source);
         told
     }
 }

@@ -12,7 +12,7 @@ use cloud::Clouds;
 use crds::openstack::conditions::Reason;
 use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::OpenStackIdentityReference;
-use provider_openstack::identity::{self, IdentityError, changes::Changes};
+use provider_openstack::identity::{self, IdentityError, changes::Changes, refused::Refused};
 use provider_openstack::{Context, Error, cluster};
 use runtime::events::Events;
 use runtime::health::Health;
@@ -33,6 +33,7 @@ fn context(management: &Management) -> Arc<Context> {
         clouds: Clouds::new(Arc::default(), wakes),
         events: Events::new(client.clone(), "test"),
         changes: Changes::default(),
+        refused: Refused::default(),
         ca: None,
         management: cluster::Management::default(),
         client,
@@ -232,7 +233,7 @@ fn run(management: &Management, concurrency: u16) -> (Arc<Seen>, watch::Sender<b
         Some(&server.spec.identity_ref)
     });
     let watching = context.clone();
-    tokio::spawn(async move { watching.changes.watch(&kit).await });
+    tokio::spawn(async move { identity::watch(&watching, &kit).await });
     let reconciles = seen.clone();
     let reconcile = move |server: Arc<OpenStackServer>, context: Arc<Context>| {
         let seen = reconciles.clone();
@@ -325,4 +326,34 @@ async fn who_waits_for_credentials_is_woken_when_they_come() {
         .await;
     management.put_secret("vault/shared", &keystone.clouds_yaml("one", "R"), "");
     seen.until(works("default/b")).await;
+}
+
+/// Who put the password right did so in Keystone, so that no Secret has changed.
+#[tokio::test]
+async fn refused_credentials_are_tried_once_for_all_who_wait_and_wake_them_when_they_are_good() {
+    let (management, keystone) = (Management::default(), Keystone::start("other").await);
+    management.put_secret("default/own", &keystone.clouds_yaml("one", "R"), "");
+    for number in 0..50 {
+        management.put_server(&format!("default/a-{number}"), &own("own"));
+    }
+    let (seen, _stop) = run(&management, 4);
+    let count = |ended: &BTreeMap<String, Result<(), String>>, well: bool| {
+        ended.values().filter(|ended| ended.is_ok() == well).count()
+    };
+    seen.until(|ended| count(ended, false) == 50).await;
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(700)).await;
+    let before = keystone.logins().len();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let logins = keystone.logins().len() - before;
+    assert!(
+        (10..=40).contains(&logins),
+        "{logins} logins in ten minutes"
+    );
+
+    keystone.change_password("one");
+    // Each object by itself waits for four to six minutes by now.
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    tokio::time::resume();
+    seen.until(|ended| count(ended, true) == 50).await;
 }

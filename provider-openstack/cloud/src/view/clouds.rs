@@ -50,7 +50,7 @@ impl Clouds {
     /// The view of these credentials. Logs in when there is none; one login for all who wait.
     ///
     /// # Errors
-    /// The login failed, now or a moment ago.
+    /// The login failed, now or a moment ago; or the credentials were good once, and are refused now.
     pub async fn view(&self, credentials: &Credentials) -> Result<View> {
         self.drop_unused();
         let slot = {
@@ -63,7 +63,12 @@ impl Clouds {
         *locked(&slot.used) = Instant::now();
         let mut entry = slot.entry.lock().await;
         match &*entry {
-            Entry::Ready(view) => return Ok(view.clone()),
+            Entry::Ready(view) => {
+                let view = view.clone();
+                // Who waits for others must not wait for a login too.
+                drop(entry);
+                return view.cloud().check().await.map(|()| view);
+            }
             Entry::Refused(at, error) if at.elapsed() < REFUSED_FOR => return Err(error.clone()),
             Entry::Refused(..) | Entry::Empty => {}
         }

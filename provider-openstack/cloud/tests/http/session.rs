@@ -72,6 +72,33 @@ async fn credentials_that_stay_refused_are_an_error() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn refused_credentials_are_tried_once_in_a_while_for_all() {
+    let fake = Fake::start().await;
+    let cloud = fake.connect().await;
+    for refused in [PORTS, LOGIN, LOGIN] {
+        fake.script(refused, refusal(401));
+    }
+    for _ in 0..10 {
+        let error = cloud.network().ports(&[]).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unauthorized);
+        cloud.check().await.unwrap_err();
+    }
+    assert_eq!(
+        (fake.count(LOGIN), fake.total()),
+        (2, 3),
+        "one list, one more login"
+    );
+    tokio::time::sleep(Duration::from_secs(16)).await;
+    cloud.check().await.unwrap_err();
+    cloud.check().await.unwrap_err();
+    assert_eq!(fake.count(LOGIN), 3);
+    tokio::time::sleep(Duration::from_secs(16)).await;
+    cloud.check().await.unwrap();
+    cloud.network().ports(&[]).await.unwrap();
+    assert_eq!(fake.count(LOGIN), 4);
+}
+
 #[tokio::test]
 async fn an_application_credential_that_is_gone_is_refused() {
     let fake = Fake::start().await;
