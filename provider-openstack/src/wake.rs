@@ -2,10 +2,14 @@
 //!
 //! A view knows objects by opaque keys; ours are kind, namespace and name.
 
+use std::sync::Arc;
+
 use cloud::WakeReceiver;
 use futures::Stream;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use runtime::Key;
+
+use crate::Context;
 
 /// The kinds that wait for something in a cloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +38,12 @@ impl Waiter {
     #[must_use]
     pub fn key(self, object: &Key) -> String {
         format!("{} {object}", self.word())
+    }
+
+    /// Lets the views forget an object that is gone.
+    pub fn forget(self, context: &Arc<Context>) -> impl Fn(&Key) + Send + use<> {
+        let context = context.clone();
+        move |object| context.clouds.forget(&self.key(object))
     }
 }
 

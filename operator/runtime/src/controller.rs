@@ -208,8 +208,11 @@ pub struct Loop<K: Object + 'static> {
     /// A gate for each watch of this controller.
     listed: Health,
     lane: Lane<K>,
+    gone: Gone,
 }
 
+/// Hears of objects that are gone.
+type Gone = Box<dyn Fn(&Key) + Send>;
 /// The name of an object's lane.
 type Lane<K> = Box<dyn Fn(&K) -> String + Send + Sync>;
 
@@ -238,6 +241,7 @@ impl<K: Object + 'static> Loop<K> {
             objects,
             listed,
             lane: Box::new(|_| String::new()),
+            gone: Box::new(|_| {}),
         }
     }
 
@@ -247,6 +251,14 @@ impl<K: Object + 'static> Loop<K> {
     pub fn lanes(self, lane: impl Fn(&K) -> String + Send + Sync + 'static) -> Self {
         let lane = Box::new(lane);
         Self { lane, ..self }
+    }
+
+    /// Calls `gone` for an object that was to be reconciled and is there no more: also when somebody
+    /// else has taken its finalizers away.
+    #[must_use]
+    pub fn on_gone(self, gone: impl Fn(&Key) + Send + 'static) -> Self {
+        let gone = Box::new(gone);
+        Self { gone, ..self }
     }
 
     /// The objects under control.
@@ -313,6 +325,7 @@ impl<K: Object + 'static> Loop<K> {
             context,
         });
         let (backoff, metrics) = (work.clone(), self.kit.metrics.clone());
+        let gone = self.gone;
         let report = move |result| {
             // A reconcile's own error was reported with its object.
             match result {
@@ -320,6 +333,7 @@ impl<K: Object + 'static> Loop<K> {
                     let key = Key::new(object.namespace.unwrap_or_default(), object.name);
                     lanes.gone(&key);
                     backoff.backoff.forget(&key);
+                    gone(&key);
                 }
                 Err(error @ (LoopError::QueueError(_) | LoopError::RunnerError(_))) => {
                     tracing::warn!(controller = name, %error, "watch failed, trying again");

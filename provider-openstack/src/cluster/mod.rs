@@ -63,7 +63,8 @@ struct Controller {
 /// Runs the controller until the process is asked to stop; `woken` are objects whose part of the
 /// cloud has changed.
 pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
-    let controlled = Loop::<OpenStackCluster>::new(kit, "openstackcluster");
+    let controlled = Loop::<OpenStackCluster>::new(kit, "openstackcluster")
+        .on_gone(Waiter::Cluster.forget(&context));
     let objects = controlled.objects();
     let (controlled, clusters) = controlled.watches(owner::infrastructure_of);
     let (controlled, servers) = controlled.owns::<OpenStackServer>();

@@ -41,6 +41,7 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
     };
     let controller =
         Loop::<OpenStackFloatingIPPool>::new(&unfiltered, "openstackfloatingippool").wakes(woken);
+    let controller = controller.on_gone(Waiter::FloatingIpPool.forget(&context));
     let controller = identity::depends(controller, &context, |pool| Some(&pool.spec.identity_ref));
     let pools = controller.objects();
     let of_claim = |claim: &IPAddressClaim| pool_of(claim, &claim.spec.pool_ref);

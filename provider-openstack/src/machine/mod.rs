@@ -37,6 +37,7 @@ struct Machines {
 /// Runs the controller until the process is asked to stop.
 pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
     let controller = Loop::<OpenStackMachine>::new(kit, "openstackmachine").wakes(woken);
+    let controller = controller.on_gone(Waiter::Machine.forget(&context));
     let controller = identity::depends(controller, &context, |machine| {
         machine.spec.identity_ref.as_ref()
     });

@@ -42,6 +42,7 @@ struct Servers {
 /// Runs the controller until the process is asked to stop.
 pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
     let controller = Loop::<OpenStackServer>::new(kit, "openstackserver").wakes(woken);
+    let controller = controller.on_gone(Waiter::Server.forget(&context));
     let controller = identity::depends(controller, &context, |server| {
         Some(&server.spec.identity_ref)
     });
