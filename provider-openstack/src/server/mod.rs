@@ -12,17 +12,22 @@ use std::sync::Arc;
 use crds::capi::{self, IPAddressClaim};
 use crds::openstack::names::SERVER_FINALIZER;
 use crds::openstack::v1alpha1::OpenStackServer;
+use crds::orc;
+use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
+use kube::api::PartialObjectMeta;
 use kube::{Api, ResourceExt};
-use plan::server::{Want, plan};
+use plan::server::{Want, plan, remarks};
 use plan::step::Step;
 use runtime::controller::Cached;
-use runtime::{Key, Kit, Loop, Requeue, finalizer};
+use runtime::{Key, Kit, Loop, Requeue, finalizer, versions};
+use tokio::time::Instant;
 
 pub(crate) use execute::address_pairs;
 
 use crate::lookup::find;
 use crate::pause::{self, Pauses};
+use crate::problems::Problems;
 use crate::wake::{Waiter, Wakes};
 use crate::{Context, Error, arrival, condition, identity};
 
@@ -35,6 +40,8 @@ struct Servers {
     objects: Cached<OpenStackServer>,
     clusters: Cached<capi::Cluster>,
     claims: Cached<IPAddressClaim>,
+    /// What the cloud could solve.
+    problems: Problems,
     /// See [`plan::server::CREATE_TIMEOUT`].
     create_timeout: SignedDuration,
 }
@@ -51,14 +58,34 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
     let (controller, clusters) =
         controller.watches(move |cluster: &capi::Cluster| pauses.members(cluster, &servers));
     let (controller, claims) = controller.owns::<IPAddressClaim>();
+    let controller = controller.wakes(images(kit, objects.clone()));
     let servers = Servers {
         context,
         objects,
         clusters,
         claims,
+        problems: Problems::default(),
         create_timeout: create_timeout(std::env::var(CREATE_TIMEOUT).ok().as_deref()),
     };
     controller.run(Arc::new(servers), reconcile).await;
+}
+
+/// The servers that wait for an Image that has changed. The kind need not be there.
+fn images(kit: &Kit, servers: Cached<OpenStackServer>) -> impl Wakes {
+    let images: Api<PartialObjectMeta<orc::Image>> = match &kit.namespace {
+        Some(namespace) => Api::namespaced(kit.client.clone(), namespace),
+        None => Api::all(kit.client.clone()),
+    };
+    versions::once_served(images).flat_map(move |image| {
+        let waits = |server: &OpenStackServer| {
+            let reference = server.spec.image.image_ref.as_ref();
+            reference.is_some_and(|reference| reference.name == image.key.name)
+                && server.namespace().as_ref() == Some(&image.key.namespace)
+                && Want::from(server).needs_catalog()
+        };
+        let waiting = servers.list(waits);
+        stream::iter(waiting.iter().map(Key::of).collect::<Vec<_>>())
+    })
 }
 
 /// Minutes, as CAPO reads them; anything else is the default.
@@ -101,44 +128,49 @@ async fn reconcile(server: Arc<OpenStackServer>, servers: Arc<Servers>) -> Resul
     if !want.deleting && finalizer::ensure(&api, &*server, SERVER_FINALIZER).await? {
         return Ok(Requeue::OnChange);
     }
-    let arrived = if want.deleting && want.needs_trunks() {
-        Some(arrival::of_end(&server.metadata))
-    } else {
-        let unknown = want.status.resources.is_none();
-        unknown.then(|| arrival::of(&server.metadata))
-    };
-    let seen =
-        match observe::observe(context, &servers.objects, &servers.claims, &want, arrived).await {
-            Ok(seen) => seen,
-            Err(error) => return publish::unobserved(&api, &server, error).await,
-        };
-    let decision = plan(&want, &seen.plan, Timestamp::now());
-    let done = match &decision.step {
-        Step::Do(actions) => execute::all(context, &server, &seen.view, actions).await,
-        _ => Ok(()),
-    };
-    let goes = want.deleting && done.is_ok() && matches!(decision.step, Step::Do(_) | Step::Done);
-    if !goes {
-        // Nobody reads the last words of an object that goes, and they would make the version stale
-        // that the finalizer is removed from.
-        let refused = done.as_ref().err().map(Box::as_ref);
-        publish::status(&api, &server, decision.status, refused).await?;
-    }
-    done.map_err(|refused| refused.error)?;
-    if want.deleting && decision.step == Step::Done {
-        finalizer::remove(&api, &*server, SERVER_FINALIZER).await?;
-        context.clouds.forget(&Waiter::Server.key(&key));
-        return Ok(Requeue::OnChange);
-    }
-    Ok(observe::requeue(
-        &seen,
-        &Waiter::Server.key(&key),
-        &want,
-        &decision.step,
-    ))
+    servers.converge(&api, &server, &key, &want).await
 }
 
 impl Servers {
+    /// Observe, plan, execute, publish, requeue.
+    async fn converge(
+        &self,
+        api: &Api<OpenStackServer>,
+        server: &OpenStackServer,
+        key: &Key,
+        want: &Want,
+    ) -> Result<Requeue, Error> {
+        let context = &self.context;
+        let since = arrived(server, want).max(self.problems.since(key, want.generation));
+        let seen = match observe::observe(context, &self.objects, &self.claims, want, since).await {
+            Ok(seen) => seen,
+            Err(error) => return publish::unobserved(api, server, error).await,
+        };
+        execute::remark(context, server, &remarks(want, &seen.plan)).await;
+        let decision = plan(want, &seen.plan, Timestamp::now());
+        let done = match &decision.step {
+            Step::Do(actions) => execute::all(context, server, &seen.view, actions).await,
+            _ => Ok(()),
+        };
+        let goes =
+            want.deleting && done.is_ok() && matches!(decision.step, Step::Do(_) | Step::Done);
+        if !goes {
+            // Nobody reads the last words of an object that goes, and they would make the version
+            // stale that the finalizer is removed from.
+            let refused = done.as_ref().err().map(Box::as_ref);
+            publish::status(api, server, decision.status, refused).await?;
+        }
+        done.map_err(|refused| refused.error)?;
+        if want.deleting && decision.step == Step::Done {
+            finalizer::remove(api, server, SERVER_FINALIZER).await?;
+            context.clouds.forget(&Waiter::Server.key(key));
+            self.problems.none(key);
+            return Ok(Requeue::OnChange);
+        }
+        let problems = &self.problems;
+        Ok(observe::requeue(&seen, problems, key, want, &decision.step))
+    }
+
     async fn is_paused(&self, server: &OpenStackServer) -> Result<bool, kube::Error> {
         let namespace = server.namespace().unwrap_or_default();
         let cluster = capi::cluster_name(&server.metadata).unwrap_or_default();
@@ -146,6 +178,16 @@ impl Servers {
         let cluster = find(&self.context.client, &self.clusters, &key).await?;
         Ok(capi::is_paused(cluster.as_ref(), &server.metadata))
     }
+}
+
+/// From when on lists show all that others may have made for the object: before it came to this
+/// management cluster, or before its end began.
+fn arrived(server: &OpenStackServer, want: &Want) -> Option<Instant> {
+    if want.deleting && want.needs_trunks() {
+        return Some(arrival::of_end(&server.metadata));
+    }
+    let unknown = want.status.resources.is_none();
+    unknown.then(|| arrival::of(&server.metadata))
 }
 
 #[cfg(test)]

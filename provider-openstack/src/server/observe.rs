@@ -6,27 +6,27 @@ use std::time::Duration;
 
 use cloud::network::{self, TAGS, TRUNKS};
 use cloud::view::Tables;
-use cloud::{Kind, View};
+use cloud::{Kind, Service, View};
 use crds::capi::IPAddressClaim;
+use crds::openstack::conditions::Reason;
 use crds::openstack::v1alpha1::OpenStackServer;
 use jiff::Timestamp;
 use plan::server::{Action, Catalog, Seen, Want};
-use plan::step::{Resource, Step};
-use runtime::Requeue;
+use plan::step::{Problem, Resource, Step};
 use runtime::backoff::jittered;
 use runtime::controller::Cached;
+use runtime::{Key, Requeue};
 
 use tokio::time::Instant;
 
 use super::{claim, look_up, rows};
+use crate::problems::Problems;
+use crate::wake::Waiter;
 use crate::{Context, Error, world};
 
-/// What stands in the way of a new server is looked at again after this: somebody may upload the
-/// image that is missing.
-const AFTER_PROBLEM: Duration = Duration::from_secs(120);
-/// An Image object that is not there, or not yet available, is looked for again after this. It is not
-/// watched: its kind need not exist.
-const AFTER_IMAGE: Duration = Duration::from_secs(10);
+/// An Image object that is not there, or not yet available, wakes who refers to it; where it cannot
+/// be watched, it is looked for after this.
+const AFTER_IMAGE: Duration = Duration::from_secs(60);
 /// Nothing of what is awaited happened for this long: look anyway.
 const AT_LAST: Duration = Duration::from_secs(300);
 /// What is to be over then is over.
@@ -41,20 +41,22 @@ pub struct Observed {
 
 /// Looks at what may belong to the server. Costs no call of its own while the view is fresh.
 ///
-/// An object without a status may come from another management cluster, whose controllers have made
-/// things until a moment ago: it is shown only what was listed after `arrived`.
+/// Only what was listed after `since` is shown: an object without a status may come from another
+/// management cluster, whose controllers have made things until a moment ago; and what stood in the
+/// way may be gone.
 pub async fn observe(
     context: &Context,
     objects: &Cached<OpenStackServer>,
     claims: &Cached<IPAddressClaim>,
     want: &Want,
-    arrived: Option<Instant>,
+    since: Option<Instant>,
 ) -> Result<Observed, Error> {
     let view = context
         .view(&want.namespace, &want.spec.identity_ref)
         .await?;
     let mut kinds = vec![Kind::Servers, Kind::Ports];
-    if want.needs_volumes() {
+    // Nothing is left of what the cloud does not have; but while it is wanted, its lack is told.
+    if want.needs_volumes() && (!want.deleting || view.cloud().has(Service::BlockStorage).await?) {
         kinds.push(Kind::Volumes);
     }
     if want.claim().is_some() {
@@ -63,7 +65,7 @@ pub async fn observe(
     if want.needs_trunks() && view.has_extension(TRUNKS).await? {
         kinds.push(Kind::Trunks);
     }
-    let mut tables = view.snapshot_since(&kinds, arrived).await?;
+    let mut tables = view.snapshot_since(&kinds, since).await?;
     if view.find_unlisted(servers(&tables, want)).await? {
         tables = view.snapshot(&kinds).await?;
     }
@@ -192,7 +194,45 @@ fn own(tables: &Tables, want: &Want) -> Seen {
 }
 
 /// Tells the view what the object waits for, and the controller when to come back.
-pub fn requeue(seen: &Observed, key: &str, want: &Want, step: &Step<Action>) -> Requeue {
+pub fn requeue(
+    seen: &Observed,
+    problems: &Problems,
+    key: &Key,
+    want: &Want,
+    step: &Step<Action>,
+) -> Requeue {
+    follow(seen, &Waiter::Server.key(key), want, step);
+    if let Step::Blocked(problem) = step
+        && is_of_cloud(want, problem)
+    {
+        return problems.found(key, problem, want.generation);
+    }
+    problems.none(key);
+    match step {
+        Step::Do(_) => Requeue::After(Duration::ZERO),
+        Step::Wait(_) => Requeue::After(at_last(want, seen)),
+        Step::Blocked(_) if want.needs_catalog() => Requeue::After(jittered(AFTER_IMAGE)),
+        // The server is followed.
+        Step::Done | Step::Blocked(_) => Requeue::OnChange,
+    }
+}
+
+/// When to look anyway, or sooner: what takes too long is said then.
+fn at_last(want: &Want, seen: &Observed) -> Duration {
+    let late = want.late_in(&seen.plan, Timestamp::now());
+    let late = late.and_then(|late| Duration::try_from(late).ok());
+    let at_last = jittered(AT_LAST);
+    late.map_or(at_last, |late| at_last.min(late + A_MOMENT))
+}
+
+/// Whether something else than the server has to change in the cloud.
+fn is_of_cloud(want: &Want, problem: &Problem) -> bool {
+    let awaits_image = want.needs_catalog() && want.spec.image.image_ref.is_some();
+    let is_new = want.status.instance_id.is_none() && !awaits_image;
+    is_new || problem.reason == Reason::FloatingIPError.as_str()
+}
+
+fn follow(seen: &Observed, key: &str, want: &Want, step: &Step<Action>) {
     let mut follows: BTreeSet<String> = seen
         .plan
         .servers
@@ -218,25 +258,6 @@ pub fn requeue(seen: &Observed, key: &str, want: &Want, step: &Step<Action>) -> 
         seen.view
             .expect(key, &expected.into_iter().collect::<Vec<_>>());
     }
-    match step {
-        Step::Do(_) => Requeue::After(Duration::ZERO),
-        Step::Wait(_) => Requeue::After(at_last(want, seen)),
-        Step::Blocked(_) if want.needs_catalog() && want.spec.image.image_ref.is_some() => {
-            Requeue::After(jittered(AFTER_IMAGE))
-        }
-        Step::Blocked(_) if want.status.instance_id.is_none() => {
-            Requeue::After(jittered(AFTER_PROBLEM))
-        }
-        Step::Done | Step::Blocked(_) => Requeue::OnChange,
-    }
-}
-
-/// When to look anyway, or sooner: what takes too long is said then.
-fn at_last(want: &Want, seen: &Observed) -> Duration {
-    let late = want.late_in(&seen.plan, Timestamp::now());
-    let late = late.and_then(|late| Duration::try_from(late).ok());
-    let at_last = jittered(AT_LAST);
-    late.map_or(at_last, |late| at_last.min(late + A_MOMENT))
 }
 
 fn kind(resource: Resource) -> Option<Kind> {
