@@ -456,10 +456,7 @@ impl AuthFields {
             _ => {
                 let password = need(&self.password, "auth.password")?;
                 need(&either_user, "auth.username (or user_id)")?;
-                need(
-                    &first([&self.project().id, &self.project().name]),
-                    "auth.project_name (or project_id)",
-                )?;
+                // Without a project Keystone takes the user's default one.
                 Ok(Auth::Password {
                     user,
                     password: Redacted(password),

@@ -127,12 +127,14 @@ fn what_can_own_no_server_is_refused() {
     let user = "username: u, password: pa55word";
     let error = entry(&format!("{user}, system_scope: all")).unwrap_err();
     assert!(error.to_string().contains("`auth.system_scope` is \"all\""));
-    let error = entry(&format!("{user}, domain_id: d")).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("auth.project_name (or project_id)")
-    );
+}
+
+#[test]
+fn without_a_project_it_is_the_users_default_one() {
+    let found = entry("username: u, password: pa55word, domain_id: d").unwrap();
+    assert_eq!((&found.project.id, &found.project.name), (&None, &None));
+    let body = crate::identity::login_body(&found);
+    assert!(body["auth"].get("scope").is_none(), "{body}");
 }
 
 #[test]
