@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use simulator::{Audit, Resource, Service, World};
 
 mod bastion;
+mod moved_away;
 mod repair;
 mod two_clouds;
 
