@@ -120,6 +120,15 @@ async fn a_worker_with_everything_comes_and_goes() -> Result<()> {
         .collect();
     assert!(kinds.contains(&&json!("ExternalIP")), "{kinds:?}");
 
+    let events = scenario.cluster.api("Event");
+    let events = events.list(&ListParams::default()).await?.items;
+    for reason in ["CreatingIPAddressClaim", "Successfulcreateserver"] {
+        let is_it = |event: &DynamicObject| {
+            event.data["reason"] == reason && event.data["regarding"]["name"] == "worker-0"
+        };
+        assert!(events.iter().any(is_it), "{reason}");
+    }
+
     scenario.cloud.world(add_subport)?;
     scenario
         .cluster
