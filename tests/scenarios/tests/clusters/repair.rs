@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use http::Method;
-use kube::api::DynamicObject;
+use kube::api::{DynamicObject, Patch, PatchParams};
 use scenarios::Scenario;
 use scenarios::cluster_api::Machine;
 use scenarios::scenario::Pace;
 use serde_json::{Value, json};
 use simulator::{Resource, Service};
 
-use super::{KIND, condition, create, end, machine, make, network, open, router};
+use super::{KIND, condition, create, end, is, machine, make, network, open, router};
 
+const POOL: &str = "OpenStackFloatingIPPool";
 /// Ten minutes of the provider take this fraction of them.
 const FAST: u32 = 100;
 const TEN_MINUTES: Duration = Duration::from_secs(600);
@@ -48,7 +49,7 @@ async fn an_address_of_a_pool_is_attached_once_there_is_a_router() -> Result<()>
     let pool = json!({ "reclaimPolicy": "Delete" });
     scenario.cluster.create_pool("public", pool).await?;
     let reference = json!({ "floatingIPPoolRef": {
-        "apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "OpenStackFloatingIPPool", "name": "public",
+        "apiGroup": "infrastructure.cluster.x-k8s.io", "kind": POOL, "name": "public",
     } });
     let new = worker("worker-0", &reference);
     scenario.cluster.create_machine(&new).await?;
@@ -65,8 +66,7 @@ async fn an_address_of_a_pool_is_attached_once_there_is_a_router() -> Result<()>
     make(&scenario, Method::PUT, &path, gateway)?;
     scenario.cluster.machine_ready("worker-0").await?;
     scenario.cluster.delete_all().await?;
-    let pool = "OpenStackFloatingIPPool";
-    scenario.cluster.delete(pool, "public").await
+    scenario.cluster.delete(POOL, "public").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,6 +130,44 @@ async fn what_the_cloud_lacks_is_told_and_holds_up_no_deletion() -> Result<()> {
     scenario.cluster.create(spec).await?;
     says(&scenario, KIND, "demo", "Ready", "Octavia").await?;
     end(&scenario, &before).await
+}
+
+/// Refused credentials stop nothing that runs; but nobody can say that it does.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_is_unknown_while_credentials_are_refused() -> Result<()> {
+    let scenario = open("repair-refused").await?;
+    let cluster = &scenario.cluster;
+    let spec = json!({ "managedSubnets": [{ "cidr": "10.6.0.0/24" }] });
+    create(&scenario, spec).await?;
+    let pool = json!({ "reclaimPolicy": "Delete" });
+    cluster.create_pool("public", pool).await?;
+    let template = machine("", false);
+    cluster.create_template("workers", &template).await?;
+    let machines = [machine("cp-0", true), machine("worker-0", false)];
+    cluster.add_machines(&machines).await?;
+    let objects = [
+        (KIND, "demo", "Ready"),
+        ("OpenStackMachine", "cp-0", "Ready"),
+        ("OpenStackMachine", "worker-0", "Ready"),
+        ("OpenStackServer", "worker-0", "InstanceReady"),
+        (POOL, "public", "OpenstackFloatingIPPoolReadyCondition"),
+        ("OpenStackMachineTemplate", "workers", "Ready"),
+    ];
+    let right = scenario.cloud.clouds_yaml();
+    let wrong = right.replace("password: ", "password: not-");
+    ensure!(right != wrong, "no password in {right}");
+    for (clouds_yaml, status) in [(&right, "True"), (&wrong, "Unknown"), (&right, "True")] {
+        let secret = Patch::Merge(json!({ "stringData": { "clouds.yaml": clouds_yaml } }));
+        let (secrets, params) = (cluster.api("Secret"), PatchParams::default());
+        secrets.patch("cloud", &params, &secret).await?;
+        for (kind, name, type_) in objects {
+            let said = |object: &DynamicObject| is(object, type_, status);
+            cluster.wait_for(kind, name, said).await?;
+        }
+    }
+    cluster.delete(POOL, "public").await?;
+    cluster.delete_all().await?;
+    scenario.is_empty()
 }
 
 /// How many requests ten minutes cost in which a cluster of this shape says this.
