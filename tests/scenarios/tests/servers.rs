@@ -261,6 +261,16 @@ async fn without_orc_an_image_reference_is_a_condition_and_others_go_on() -> Res
     scenario
         .cluster
         .create_machine(&worker("waits", image))
+    let clusters = scenario.cluster.api("OpenStackCluster");
+    let params = PatchParams::default();
+    let bastion = json!({ "enabled": true, "spec": worker("", json!({})).spec });
+    let patch = Patch::Merge(json!({ "spec": { "bastion": bastion } }));
+    let name = &scenario.cluster.name;
+    clusters.patch(name, &params, &patch).await?;
+    let is_ready = |server: &DynamicObject| server.data["status"]["ready"] == true;
+    let servers = "OpenStackServer";
+    let bastion = scenario.cluster.wait_for(servers, "demo-bastion", is_ready);
+    let bastion = bastion.await?.metadata.uid;
         .await?;
     let says = |object: &DynamicObject| {
         let conditions = object.data["status"]["conditions"].as_array();
@@ -283,7 +293,7 @@ async fn without_orc_an_image_reference_is_a_condition_and_others_go_on() -> Res
     scenario.is_empty()
 }
 
-/// CAPO's servers keep the credentials that they were made with.
+/// CAPO's servers keep the credentials that they were made with, which may be gone when they go.
 #[tokio::test(flavor = "multi_thread")]
 async fn other_credentials_of_the_cluster_reach_its_servers() -> Result<()> {
     let scenario = open("servers-credentials").await?;
@@ -297,16 +307,16 @@ async fn other_credentials_of_the_cluster_reach_its_servers() -> Result<()> {
     });
     create(&scenario, "Secret", rotated).await?;
     let patch = Patch::Merge(json!({ "spec": { "identityRef": { "name": "rotated" } } }));
-    let clusters = scenario.cluster.api("OpenStackCluster");
-    clusters
-        .patch(&scenario.cluster.name, &PatchParams::default(), &patch)
-        .await?;
-    scenario
+    clusters.patch(name, &params, &patch).await?;
+    scenario.cluster.delete("Secret", "cloud").await?;
+    let is_rotated =
+        |server: &DynamicObject| server.data["spec"]["identityRef"]["name"] == "rotated";
+    let worker = scenario.cluster.wait_for(servers, "worker-0", is_rotated);
+    worker.await?;
+    let same = scenario
         .cluster
-        .wait_for("OpenStackServer", "worker-0", |server| {
-            server.data["spec"]["identityRef"]["name"] == "rotated"
-        })
-        .await?;
+        .wait_for(servers, "demo-bastion", is_rotated);
+    assert_eq!(same.await?.metadata.uid, bastion, "it is the same server");
     scenario.cluster.delete_all().await?;
     scenario.is_empty()
 }
