@@ -261,16 +261,6 @@ async fn without_orc_an_image_reference_is_a_condition_and_others_go_on() -> Res
     scenario
         .cluster
         .create_machine(&worker("waits", image))
-    let clusters = scenario.cluster.api("OpenStackCluster");
-    let params = PatchParams::default();
-    let bastion = json!({ "enabled": true, "spec": worker("", json!({})).spec });
-    let patch = Patch::Merge(json!({ "spec": { "bastion": bastion } }));
-    let name = &scenario.cluster.name;
-    clusters.patch(name, &params, &patch).await?;
-    let is_ready = |server: &DynamicObject| server.data["status"]["ready"] == true;
-    let servers = "OpenStackServer";
-    let bastion = scenario.cluster.wait_for(servers, "demo-bastion", is_ready);
-    let bastion = bastion.await?.metadata.uid;
         .await?;
     let says = |object: &DynamicObject| {
         let conditions = object.data["status"]["conditions"].as_array();
@@ -301,6 +291,16 @@ async fn other_credentials_of_the_cluster_reach_its_servers() -> Result<()> {
         .cluster
         .add_machines(&[worker("worker-0", json!({}))])
         .await?;
+    let clusters = scenario.cluster.api("OpenStackCluster");
+    let params = PatchParams::default();
+    let bastion = json!({ "enabled": true, "spec": worker("", json!({})).spec });
+    let patch = Patch::Merge(json!({ "spec": { "bastion": bastion } }));
+    let name = &scenario.cluster.name;
+    clusters.patch(name, &params, &patch).await?;
+    let is_ready = |server: &DynamicObject| server.data["status"]["ready"] == true;
+    let servers = "OpenStackServer";
+    let bastion = scenario.cluster.wait_for(servers, "demo-bastion", is_ready);
+    let bastion = bastion.await?.metadata.uid;
     let rotated = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "rotated" },
         "stringData": { "clouds.yaml": scenario.cloud.clouds_yaml() },
