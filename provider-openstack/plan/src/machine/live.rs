@@ -95,8 +95,11 @@ fn active(want: &Want, id: &str, server: &OpenStackServer, status: &mut super::S
     status.status.initialization = Some(MachineInitialization {
         provisioned: Some(true),
     });
-    let reported = server.status.as_ref();
-    status.status.addresses = reported.map(|s| s.addresses.clone()).unwrap_or_default();
+    // CAPO leaves them out there: what it wrote here holds until the server's controller has looked.
+    let reported = server.status.as_ref().map(|status| &status.addresses);
+    if let Some(addresses) = reported.filter(|addresses| !addresses.is_empty()) {
+        status.status.addresses.clone_from(addresses);
+    }
 }
 
 /// Neither there nor lost: as the server object says.

@@ -2,6 +2,7 @@
 
 use crds::capi;
 use crds::openstack::v1beta2::{OpenStackCluster, OpenStackMachine};
+use k8s_openapi::api::core::v1::NodeAddress;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -124,4 +125,22 @@ fn a_machine_reports_what_cluster_api_reads() {
         &want.status.resources,
     );
     assert_eq!(repeated, (&None, &None, &None));
+}
+
+/// CAPO writes addresses into the machine alone.
+#[test]
+fn addresses_stay_until_the_server_object_tells_of_some() {
+    let address = |ip: &str| NodeAddress {
+        type_: "InternalIP".into(),
+        address: ip.into(),
+    };
+    let (mut model, mut want) = (Model::new(), want(Ingress::None));
+    settle(&mut model, &mut want);
+    want.status.addresses = vec![address("10.6.0.5")];
+    settle(&mut model, &mut want);
+    assert_eq!(want.status.addresses, [address("10.6.0.5")]);
+    let server = model.server.as_mut().expect("an object");
+    server.status.as_mut().expect("a status").addresses = vec![address("10.6.0.7")];
+    settle(&mut model, &mut want);
+    assert_eq!(want.status.addresses, [address("10.6.0.7")]);
 }
