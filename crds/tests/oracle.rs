@@ -221,16 +221,36 @@ fn rules(rules: &Value) -> Value {
     )
 }
 
+/// Not what merely begins with the same letters.
+fn is_inside(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer)
+        .is_some_and(|rest| rest.starts_with(['.', '[', '{', '/']))
+}
+
+#[test]
+fn a_field_that_begins_as_another_is_a_difference_of_its_own() {
+    let all = ["a.port", "a.port[]", "a.port[].id", "a.portName", "a.same"];
+    let facets = |paths: &[&str]| -> Facets {
+        let field = |path: &&str| (path.to_string(), BTreeMap::new());
+        paths.iter().map(field).collect()
+    };
+    let found = differences(&facets(&all), &facets(&["a.same"]));
+    let paths: Vec<&str> = found.iter().map(|(path, ..)| path.as_str()).collect();
+    assert_eq!(paths, ["a.port", "a.portName"]);
+}
+
 fn differences(ours: &Facets, theirs: &Facets) -> Vec<(String, String, String)> {
     let mut found = Vec::new();
     let paths: BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
-    let mut whole: Option<&str> = None;
+    let mut lacked: Vec<&str> = Vec::new();
     for path in paths {
         // what is inside a field that one side lacks is no news
-        if whole.is_some_and(|outer| path.starts_with(outer)) {
+        if lacked.iter().any(|outer| is_inside(path, outer)) {
             continue;
         }
-        whole = (ours.contains_key(path) != theirs.contains_key(path)).then_some(path);
+        if ours.contains_key(path) != theirs.contains_key(path) {
+            lacked.push(path);
+        }
         let mut report =
             |facet: &str, text: String| found.push((path.clone(), facet.to_owned(), text));
         match (ours.get(path), theirs.get(path)) {
