@@ -63,6 +63,8 @@ pub fn test(lab: &Lab, filter: Option<&str>) -> Result<()> {
             let mut command = cargo(lab, arguments);
             if name == SCENARIOS {
                 command.env("KUBEBUILDER_ASSETS", assets(lab)?);
+                // They wait more than they work, so more of them at a time than there are processors.
+                command.env("RUST_TEST_THREADS", "8");
             }
             finish(&mut command)
         }));

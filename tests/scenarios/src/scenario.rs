@@ -43,7 +43,7 @@ impl Default for Pace {
                 volume_delete: seconds(2),
                 balancer: seconds(2),
             },
-            deadline: seconds(60),
+            deadline: seconds(120),
         }
     }
 }
