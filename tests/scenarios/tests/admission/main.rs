@@ -14,7 +14,9 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::Api;
-use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{
+    ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams, TypeMeta,
+};
 use kube::core::Status;
 use scenarios::ApiServer;
 use scenarios::cluster_api::Cluster;
@@ -130,6 +132,19 @@ impl Admission {
             .create(&dry_run, &object(kind, name, spec))
             .await;
         refusal(answer)
+    }
+
+    async fn try_create_v1beta1(&self, kind: &str, spec: &Value) -> Answer {
+        let of = GroupVersionKind::gvk("infrastructure.cluster.x-k8s.io", "v1beta1", kind);
+        let of = ApiResource::from_gvk(&of);
+        let (client, namespace) = (self.api.client().unwrap(), &self.cluster.namespace);
+        let api: Api<DynamicObject> = Api::namespaced_with(client, namespace, &of);
+        let mut object = object(kind, "older", spec);
+        object.types = Some(TypeMeta {
+            api_version: of.api_version.clone(),
+            kind: kind.to_owned(),
+        });
+        refusal(api.create(&PostParams::default(), &object).await)
     }
 
     async fn try_change(&self, kind: &str, name: &str, patch: &Value) -> Answer {

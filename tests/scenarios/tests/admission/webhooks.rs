@@ -44,10 +44,17 @@ async fn what_contradicts_itself_is_not_created() {
         cluster(&json!({ "managedSecurityGroups": { "workerNodesSecurityGroupRules": [rule] } }));
     let field = "managedSecurityGroups.workerNodesSecurityGroupRules[0]";
     let words = ["remoteGroupID and remoteIPPrefix", "keep one"];
+    let mut older = rules.clone();
+    older["apiServer"].take();
     let answer = try_create("OpenStackCluster", rules.clone()).await;
     refused(answer, &format!("spec.{field}"), &words);
     let answer = try_create("OpenStackClusterTemplate", template(rules)).await;
     refused(answer, &format!("spec.template.spec.{field}"), &words);
+    // Who writes an older version is asked about the newer one.
+    let answer = admission
+        .try_create_v1beta1("OpenStackCluster", &older)
+        .await;
+    refused(answer, &format!("spec.{field}"), &words);
 
     for (kind, spec) in [
         ("OpenStackCluster", cluster(&json!({}))),
