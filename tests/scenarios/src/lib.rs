@@ -6,6 +6,7 @@
 //! | [`provider`] | the provider: started, crashed at any moment, on a clock that runs as fast as asked |
 //! | [`scenario`] | a namespace, a cloud and a provider of its own for each scenario |
 //! | [`picture`] | what a project holds, without ids: two worlds compared |
+//! | [`recording`] | what a provider did, as data: kept, and played again |
 //! | [`crds`] | the definitions of Cluster API, in the module that the lab pins |
 //! | [`cluster_api`] | what Cluster API does around the provider, as far as the provider needs it |
 //!
@@ -25,9 +26,11 @@ pub mod cluster_api;
 pub mod crds;
 pub mod picture;
 pub mod provider;
+pub mod recording;
 pub mod scenario;
 
 pub use api_server::ApiServer;
 pub use picture::Picture;
 pub use provider::Provider;
+pub use recording::Recording;
 pub use scenario::Scenario;
