@@ -1,7 +1,7 @@
 //! The real CAPO and our provider, one after the other on the same objects and the same cloud, both ways.
 //!
 //! Needs CAPO's manager, which nothing here builds: its path is `CAPO_MANAGER`.
-//! `cargo test -p scenarios --test capo`, with `KUBEBUILDER_ASSETS` set. `CAPO_RECORD` is a folder that gets what CAPO
+//! `cargo test -p scenarios --test capo -- --test-threads=1`, with `KUBEBUILDER_ASSETS` set. `CAPO_RECORD` is a folder that gets what CAPO
 //! did, for `tests/adoption`, which takes it over in every run of the other tests.
 
 mod manager;
