@@ -7,14 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use http::Method;
-use kube::api::{
-    ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
-};
-use kube::core::GroupVersionKind;
-use kube::{Api, ResourceExt};
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use scenarios::Scenario;
 use scenarios::cluster_api::Machine;
 use scenarios::scenario::{PROJECT, Pace};
-use scenarios::{ApiServer, Scenario};
 use serde_json::{Value, json};
 use simulator::{Resource, Service, World};
 
@@ -63,18 +59,6 @@ async fn create(scenario: &Scenario, kind: &str, object: Value) -> Result<Dynami
     Ok(api.create(&PostParams::default(), &object).await?)
 }
 
-fn pool(name: &str) -> Value {
-    json!({
-        "apiVersion": "infrastructure.cluster.x-k8s.io/v1alpha1", "kind": "OpenStackFloatingIPPool",
-        "metadata": { "name": name },
-        "spec": {
-            "identityRef": { "name": "cloud", "cloudName": PROJECT },
-            "reclaimPolicy": "Delete",
-            "maxIPs": 1,
-        },
-    })
-}
-
 /// Everything that a worker may have at once.
 fn everything() -> Value {
     json!({
@@ -103,7 +87,8 @@ fn everything() -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_with_everything_comes_and_goes() -> Result<()> {
     let scenario = open("servers-everything").await?;
-    create(&scenario, "OpenStackFloatingIPPool", pool("public")).await?;
+    let pool = json!({ "reclaimPolicy": "Delete", "maxIPs": 1 });
+    scenario.cluster.create_pool("public", pool).await?;
     scenario
         .cluster
         .add_machines(&[worker("worker-0", everything())])
@@ -136,14 +121,6 @@ async fn a_worker_with_everything_comes_and_goes() -> Result<()> {
         .cluster
         .delete_machines(&["worker-0".to_owned()])
         .await?;
-    // What the garbage collector does, for none runs here.
-    for kind in ["IPAddressClaim", "IPAddress"] {
-        let api = ipam("servers-everything", kind).await?;
-        for object in api.list(&Default::default()).await? {
-            api.delete(&object.name_any(), &DeleteParams::default())
-                .await?;
-        }
-    }
     cloud(&scenario, "no floating IP of the pool", |world| {
         !world.all(Resource::FloatingIps).any(is_of_pool)
     })
@@ -203,13 +180,6 @@ fn add_subport(world: &mut World) -> Result<()> {
     let added = world.request(PROJECT, Service::Network, Method::PUT, &path, body);
     assert_eq!(added.status, 200, "{}", added.body);
     Ok(())
-}
-
-async fn ipam(namespace: &str, kind: &str) -> Result<Api<DynamicObject>> {
-    let kind = GroupVersionKind::gvk("ipam.cluster.x-k8s.io", "v1beta2", kind);
-    let client = ApiServer::get().await?.client()?;
-    let of = ApiResource::from_gvk(&kind);
-    Ok(Api::namespaced_with(client, namespace, &of))
 }
 
 /// Cinder asks for no time at all between two tries.
@@ -397,23 +367,10 @@ fn is(object: &DynamicObject, type_: &str, status: &str) -> bool {
 async fn a_template_has_capacity_and_pushes_pairs_that_changed() -> Result<()> {
     let scenario = open("servers-template").await?;
     let machine = worker("worker-0", json!({ "ports": [{}] }));
-    let owner = scenario
+    scenario
         .cluster
-        .api("Cluster")
-        .get(&scenario.cluster.name)
+        .create_template("workers", &machine)
         .await?;
-    let template = json!({
-        "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta2", "kind": "OpenStackMachineTemplate",
-        "metadata": {
-            "name": "workers",
-            "ownerReferences": [{
-                "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
-                "name": owner.name_any(), "uid": owner.uid(),
-            }],
-        },
-        "spec": { "template": { "spec": machine.spec } },
-    });
-    create(&scenario, "OpenStackMachineTemplate", template).await?;
     let template = scenario
         .cluster
         .wait_for("OpenStackMachineTemplate", "workers", |template| {

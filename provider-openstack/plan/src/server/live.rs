@@ -194,12 +194,7 @@ fn running(
 
 /// A server that is gone is never made again: its data is gone too, and what replaces it is for
 /// the owner of the object to decide. As with CAPO, the reason tells whether Nova still knows of it.
-fn vanished(
-    want: &Want,
-    id: &str,
-    reason: Reason,
-    status: &mut OpenStackServerStatus,
-) -> Outcome {
+fn vanished(want: &Want, id: &str, reason: Reason, status: &mut OpenStackServerStatus) -> Outcome {
     status.ready = false;
     status.instance_state = Some("DELETED".to_string());
     let way_out = "this server no longer exists in Nova; replace the machine";
