@@ -254,9 +254,8 @@ impl World {
             ("image", Service::Image, ""),
             ("load-balancer", Service::LoadBalancer, ""),
         ];
-        let there = |(_, service, _): &(&str, Service, &str)| {
-            !self.identity.lacking.contains(service)
-        };
+        let there =
+            |(_, service, _): &(&str, Service, &str)| !self.identity.lacking.contains(service);
         Value::Array(services.into_iter().filter(there).map(service).collect())
     }
 
