@@ -92,9 +92,16 @@ pub(super) fn plan(
         // OVN sends from here what a node sends to itself through the load balancer.
         own.extend(vips(balancer).map(|vip| vip.to_string()));
     }
+    let in_force = in_force(want, &by, balancer, seen);
+    if bastion::is_unknown(want, seen) {
+        let now = in_force.iter().flatten();
+        own.extend(
+            now.filter(|entry| may_be_of_bastion(entry, want, network, seen))
+                .cloned(),
+        );
+    }
     let reached = |cidr: &IpNet| has_family(balancer, cidr);
     let wanted = canonical(users, own, reached);
-    let in_force = in_force(want, &by, balancer, seen);
     let refused = locked_out(&wanted, &seen.management, reached)
         .filter(|_| in_force.as_ref() != Some(&wanted))
         .map(|out| lock_out(want, users, &out));
@@ -151,6 +158,19 @@ fn own_addresses(
         .chain(router_ips.map(|ip| ip.ip_address.clone()))
         .chain(management.map(ToString::to_string))
         .collect()
+}
+
+/// Whether an entry of the list in force is an address that the bastion may have: one in the cluster's
+/// subnets, or a floating IP of the cluster.
+fn may_be_of_bastion(entry: &str, want: &Want, network: &Net<'_>, seen: &Seen) -> bool {
+    let Some(address) = net(entry).filter(|net| net.prefix_len() == net.max_prefix_len()) else {
+        return false;
+    };
+    let description = want.identity.names.description();
+    let mut ips = seen.floating_ips.iter();
+    let mut subnets = network.subnets.iter();
+    subnets.any(|subnet| subnet.cidr.contains(&address.addr()))
+        || ips.any(|ip| ip.description == description && ip.address == address.addr().to_string())
 }
 
 /// The user's list together with `own`, each once and in order. Empty, and so open to everybody, when

@@ -213,6 +213,17 @@ pub(super) fn addresses(want: &Want, seen: &Seen) -> Vec<String> {
     addresses
 }
 
+/// Whether its object is there and has nothing to tell of it yet: it is new, or its status was lost and
+/// the bastion has had its addresses for long.
+pub(super) fn is_unknown(want: &Want, seen: &Seen) -> bool {
+    let object = seen.bastion.as_ref();
+    let object = object.filter(|object| want.bastion.is_some() && is_ours(&want.identity, object));
+    object.is_some_and(|object| {
+        let status = object.status.as_ref();
+        status.is_none_or(|status| status.resources.is_none() && status.instance_id.is_none())
+    })
+}
+
 /// The first address, IPv4 before IPv6.
 fn address_of(port: &Port) -> Option<String> {
     let addresses = || port.fixed_ips.iter().map(|ip| &ip.ip_address);

@@ -206,8 +206,9 @@ impl Resolver<'_> {
     fn port(&self, index: usize, port: &PortOpts) -> Result<ResolvedPortSpec, Problem> {
         let spec = &self.want.spec;
         let field = format!("spec.ports[{index}]");
-        let trunk = port.trunk.or(spec.trunk).filter(|trunk| *trunk);
-        if trunk.is_some() && !self.catalog.trunks {
+        // As CAPO records it: a port's own word, or that the server wants one.
+        let trunk = port.trunk.or(spec.trunk.filter(|trunk| *trunk));
+        if trunk == Some(true) && !self.catalog.trunks {
             let way_out = "this cloud has no trunks (extension trunk of Neutron); unset it here and on the machine";
             let field = format!("{field}.trunk");
             return Err(problem(self.want, &field, "true", way_out));

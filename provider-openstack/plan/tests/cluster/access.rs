@@ -1,5 +1,6 @@
 //! Who may connect to the API: `allowedCIDRs` on every load balancer.
 
+use crds::openstack::v1beta2::OpenStackClusterStatus;
 use jiff::Timestamp;
 use plan::cluster::{Decision, plan};
 use plan::conditions::is_true;
@@ -206,6 +207,21 @@ fn a_bastion_is_let_in() {
     assert!(
         addresses.iter().all(|address| have.contains(address)),
         "{have}"
+    );
+    // Neither object has a status after `clusterctl move`; the addresses stay until they have one again.
+    cloud.holds.status = OpenStackClusterStatus::default();
+    cloud.holds.bastion.as_mut().expect("an object").status = None;
+    spec["apiServer"]["managedLoadBalancer"]["allowedCIDRs"] = json!(["192.0.2.0/25"]);
+    let decision = plan(&want(spec.clone()), &cloud.holds, Timestamp::UNIX_EPOCH);
+    let balancer = decision.status.status.api_server_managed_load_balancer;
+    let now = balancer.expect("published").allowed_cidrs.join(" ");
+    assert!(
+        addresses.iter().all(|address| now.contains(address)),
+        "{now}"
+    );
+    assert!(
+        !now.contains("192.0.2.0/24"),
+        "what users take out goes: {now}"
     );
     // It has to be gone to be shut out.
     spec["bastion"]["enabled"] = json!(false);

@@ -22,7 +22,7 @@ async fn a_cluster_with_its_status_is_taken_over_without_a_write() {
 /// As after `clusterctl move`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_whose_status_was_lost_is_taken_over_without_a_write() {
-    taken_over("adopt-lost", BARE, false).await;
+    taken_over("adopt-lost", CAPO, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
