@@ -2,9 +2,9 @@
 
 mod claim;
 mod execute;
-mod look_up;
 mod observe;
 mod publish;
+mod references;
 pub(crate) mod rows;
 
 use std::sync::Arc;

@@ -19,7 +19,7 @@ use runtime::{Key, Requeue};
 
 use tokio::time::Instant;
 
-use super::{claim, look_up, rows};
+use super::{claim, references, rows};
 use crate::problems::Problems;
 use crate::wake::Waiter;
 use crate::{Context, Error, world};
@@ -76,7 +76,7 @@ pub async fn observe(
             .await?;
     }
     let catalog = if want.needs_catalog() {
-        look_up::look_up(context, &view, want).await?
+        references::look_up(context, &view, want).await?
     } else {
         Catalog::default()
     };
