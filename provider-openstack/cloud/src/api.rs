@@ -155,7 +155,9 @@ impl Api<'_> {
         self.unsure_after(T::KIND, &result);
         let change = match result? {
             Some(_) if ending => Change::Ending(T::KIND, id.to_owned()),
-            _ => Change::Gone(T::KIND, id.to_owned()),
+            Some(_) => Change::Gone(T::KIND, id.to_owned()),
+            // So says whoever answered, who need not be the service: nothing is let go of before a list says so too.
+            None => Change::Unsure(T::KIND),
         };
         self.cloud.changed(change);
         Ok(())
