@@ -71,6 +71,22 @@ async fn a_write_is_seen_at_once_and_a_lost_answer_makes_the_view_look() {
     assert_eq!(fake.count(PORTS), 2);
 }
 
+#[tokio::test]
+async fn what_a_deletion_does_not_find_is_there_until_a_list_lacks_it() {
+    let fake = Fake::start().await;
+    fake.set("ports", json!([{"id": "1", "name": "a"}]));
+    let (view, _wakes) = view(&fake).await;
+    view.snapshot(&[Kind::Ports]).await.unwrap();
+    let delete = "DELETE /network/v2.0/ports/1";
+    for (rows, left) in [(json!([{"id": "1", "name": "a"}]), 1), (json!([]), 0)] {
+        fake.set("ports", rows);
+        fake.script(delete, (404, Vec::new(), json!({})));
+        view.cloud().network().delete_port("1").await.unwrap();
+        let seen = view.snapshot(&[Kind::Ports]).await.unwrap();
+        assert_eq!(seen.ports.named("a").count(), left);
+    }
+}
+
 /// An object that comes from elsewhere must not be decided by a list from before it came.
 #[tokio::test]
 async fn who_must_see_what_others_made_gets_a_list_from_after() {
