@@ -32,9 +32,18 @@ struct Known {
 }
 
 impl Problems {
-    /// This stands in the way of an object, as it was at `generation`. When to look again: the
-    /// longer it has stood there, the later.
-    pub fn found(&self, key: &Key, problem: &Problem, generation: Option<i64>) -> Requeue {
+    /// This stands in the way of an object, as it was at `generation`, or nothing does that the cloud
+    /// could solve. When to look again: the longer it has stood there, the later.
+    pub fn tell(
+        &self,
+        key: &Key,
+        problem: Option<&Problem>,
+        generation: Option<i64>,
+    ) -> Option<Requeue> {
+        let Some(problem) = problem else {
+            self.forget(key);
+            return None;
+        };
         let mut all = self.all();
         let known = all.entry(key.clone()).or_insert_with(|| Known {
             problem: problem.clone(),
@@ -47,7 +56,7 @@ impl Problems {
         }
         known.generation = generation;
         let stood = known.since.elapsed();
-        Requeue::After(jittered(stood.clamp(SOON, AT_LAST)))
+        Some(Requeue::After(jittered(stood.clamp(SOON, AT_LAST))))
     }
 
     /// Lists that began before this do not show whether the object still has its problem; `None`
@@ -64,8 +73,8 @@ impl Problems {
         }
     }
 
-    /// Nothing that the cloud could solve stands in the way of the object, or it is gone.
-    pub fn none(&self, key: &Key) {
+    /// The object is gone, or no longer ours.
+    pub fn forget(&self, key: &Key) {
         self.all().remove(key);
     }
 
@@ -89,10 +98,10 @@ mod tests {
         }
     }
 
-    fn wait(requeue: Requeue) -> Duration {
+    fn wait(requeue: Option<Requeue>) -> Duration {
         match requeue {
-            Requeue::After(wait) => wait,
-            Requeue::OnChange => panic!("never looked at again"),
+            Some(Requeue::After(wait)) => wait,
+            other => panic!("never looked at again: {other:?}"),
         }
     }
 
@@ -101,16 +110,16 @@ mod tests {
         let (problems, key) = (Problems::default(), Key::new("team", "demo"));
         let (mut looks, began) = (0, Instant::now());
         while began.elapsed() < Duration::from_secs(600) {
-            let wait = wait(problems.found(&key, &problem("public"), Some(1)));
+            let wait = wait(problems.tell(&key, Some(&problem("public")), Some(1)));
             assert!(wait >= SOON.mul_f64(0.8), "{wait:?}");
             tokio::time::advance(wait).await;
             looks += 1;
         }
         assert!(looks <= 7, "{looks} looks in ten minutes");
         tokio::time::advance(Duration::from_secs(36_000)).await;
-        let late = wait(problems.found(&key, &problem("public"), Some(1)));
+        let late = wait(problems.tell(&key, Some(&problem("public")), Some(1)));
         assert!(late <= AT_LAST.mul_f64(1.2), "{late:?}");
-        let other = wait(problems.found(&key, &problem("privat"), Some(2)));
+        let other = wait(problems.tell(&key, Some(&problem("privat")), Some(2)));
         assert!(
             other <= SOON.mul_f64(1.2),
             "another problem begins anew: {other:?}"
@@ -122,11 +131,11 @@ mod tests {
         let (problems, key) = (Problems::default(), Key::new("team", "demo"));
         tokio::time::advance(Duration::from_secs(3600)).await;
         assert_eq!(problems.since(&key, Some(1)), None, "it has no problem");
-        problems.found(&key, &problem("public"), Some(1));
+        problems.tell(&key, Some(&problem("public")), Some(1));
         let now = Instant::now();
         assert_eq!(problems.since(&key, Some(1)), Some(now - SHARED));
         assert_eq!(problems.since(&key, Some(2)), Some(now));
-        problems.none(&key);
+        assert!(problems.tell(&key, None, Some(1)).is_none());
         assert_eq!(problems.since(&key, Some(1)), None);
     }
 }

@@ -5,8 +5,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::call::Call;
 use crate::change::{Change, Kind, Row};
-use crate::session::{Call, Reply};
+use crate::session::Reply;
 use crate::{Cloud, Error, ErrorKind, Result, Service, wire};
 
 /// Query parameters.

@@ -37,6 +37,7 @@
 
 mod api;
 pub mod block_storage;
+mod call;
 mod change;
 pub mod compute;
 mod credentials;

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use crate::call::Call;
 use crate::change::{Change, Feed};
 use crate::credentials::Credentials;
 use crate::error::message_of;
@@ -63,21 +64,6 @@ impl std::fmt::Debug for Cloud {
             .field("project_id", &self.inner.project_id)
             .finish_non_exhaustive()
     }
-}
-
-/// A request.
-pub(crate) struct Call {
-    pub service: Service,
-    pub method: Method,
-    /// What it is about, for metrics and errors.
-    pub resource: &'static str,
-    /// Segments after the base of the service.
-    pub path: Vec<String>,
-    pub query: Vec<(String, String)>,
-    pub body: Option<Value>,
-    pub microversion: Option<&'static str>,
-    /// Whether the path begins above the version of the base.
-    pub above_version: bool,
 }
 
 /// An answer.
@@ -477,41 +463,4 @@ fn read_date(text: &str) -> Option<Timestamp> {
     jiff::fmt::rfc2822::parse(text)
         .ok()
         .map(|zoned| zoned.timestamp())
-}
-
-impl Call {
-    fn operation(&self) -> String {
-        format!("{} {}", self.method, self.resource)
-    }
-
-    pub(crate) fn error(&self, kind: ErrorKind, message: String) -> Error {
-        Error {
-            service: self.service,
-            operation: self.operation(),
-            kind,
-            message,
-            retry_after: None,
-        }
-    }
-
-    fn url(&self, base: &str) -> Result<Url> {
-        let bad = || {
-            self.error(
-                ErrorKind::Decode,
-                format!("the catalog has a bad URL: {base}"),
-            )
-        };
-        let mut url = Url::parse(base).map_err(|_| bad())?;
-        let mut segments = url.path_segments_mut().map_err(|()| bad())?;
-        segments.pop_if_empty();
-        if self.above_version {
-            segments.pop();
-        }
-        segments.extend(&self.path);
-        drop(segments);
-        if !self.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&self.query);
-        }
-        Ok(url)
-    }
 }

@@ -25,6 +25,14 @@ impl<A> Step<A> {
             Step::Do(actions)
         }
     }
+
+    /// What stands in the way, if the step is blocked.
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Step::Blocked(problem) => Some(problem),
+            Step::Do(_) | Step::Wait(_) | Step::Done => None,
+        }
+    }
 }
 
 /// A step together with the status that describes the object at this moment.

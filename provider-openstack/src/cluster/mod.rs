@@ -136,13 +136,11 @@ async fn reconcile(
 impl Controller {
     /// When to look again, if nothing wakes the object before.
     fn requeue(&self, object: &OpenStackCluster, key: &Key, step: &Step<Action>) -> Requeue {
-        if let Step::Blocked(problem) = step
-            && is_of_cloud(problem)
-        {
-            let generation = object.metadata.generation;
-            return self.problems.found(key, problem, generation);
+        let problem = step.problem().filter(|problem| is_of_cloud(problem));
+        let generation = object.metadata.generation;
+        if let Some(later) = self.problems.tell(key, problem, generation) {
+            return later;
         }
-        self.problems.none(key);
         Requeue::After(match step {
             Step::Do(actions) if self.is_again(key, actions) => jittered(BLOCKED),
             Step::Do(_) => Duration::ZERO,
@@ -213,7 +211,7 @@ impl Controller {
     /// The object is gone, or no longer ours.
     fn forget(&self, key: &Key) {
         self.context.clouds.forget(&Waiter::Cluster.key(key));
-        self.problems.none(key);
+        self.problems.forget(key);
         locked(&self.last).remove(key);
     }
 }

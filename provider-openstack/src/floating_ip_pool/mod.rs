@@ -122,7 +122,7 @@ async fn reconcile(
     if goes {
         finalizer::remove(&api, &*pool, FLOATING_IP_POOL_FINALIZER).await?;
         context.clouds.forget(&waiter);
-        pools.problems.none(&key);
+        pools.problems.forget(&key);
         return Ok(Requeue::OnChange);
     }
     Ok(observe::requeue(

@@ -150,10 +150,9 @@ pub fn requeue(
     let follows: Vec<String> = follows.map(|ip| ip.id.clone()).collect();
     let waiter = Waiter::FloatingIpPool.key(key);
     seen.view.follow(&waiter, follows, &seen.tables);
-    if let Step::Blocked(problem) = step {
-        return problems.found(key, problem, want.generation);
+    if let Some(later) = problems.tell(key, step.problem(), want.generation) {
+        return later;
     }
-    problems.none(key);
     match step {
         Step::Do(_) => Requeue::After(Duration::ZERO),
         Step::Blocked(_) | Step::Wait(_) | Step::Done => Requeue::OnChange,

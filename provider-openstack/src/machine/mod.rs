@@ -102,7 +102,7 @@ async fn reconcile(
     if deleting && decision.step == Step::Done {
         finalizer::remove(&api, &*object, MACHINE_FINALIZER).await?;
         context.clouds.forget(&Waiter::Machine.key(&key));
-        machines.problems.none(&key);
+        machines.problems.forget(&key);
         return Ok(Requeue::OnChange);
     }
     Ok(observe::requeue(

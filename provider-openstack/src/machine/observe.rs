@@ -125,10 +125,10 @@ pub fn requeue(
 ) -> Requeue {
     follow(seen, &Waiter::Machine.key(key), step);
     // Without a look at the cloud it is the server object that has a problem, and that is watched.
-    if let (Step::Blocked(problem), Some(_)) = (step, &seen.cloud) {
-        return problems.found(key, problem, want.generation);
+    let problem = step.problem().filter(|_| seen.cloud.is_some());
+    if let Some(later) = problems.tell(key, problem, want.generation) {
+        return later;
     }
-    problems.none(key);
     match step {
         Step::Do(_) => Requeue::After(Duration::ZERO),
         Step::Wait(waiting) if !waiting.on.is_empty() => Requeue::After(jittered(AT_LAST)),

@@ -164,7 +164,7 @@ impl Servers {
         if want.deleting && decision.step == Step::Done {
             finalizer::remove(api, server, SERVER_FINALIZER).await?;
             context.clouds.forget(&Waiter::Server.key(key));
-            self.problems.none(key);
+            self.problems.forget(key);
             return Ok(Requeue::OnChange);
         }
         let problems = &self.problems;

@@ -202,12 +202,10 @@ pub fn requeue(
     step: &Step<Action>,
 ) -> Requeue {
     follow(seen, &Waiter::Server.key(key), want, step);
-    if let Step::Blocked(problem) = step
-        && is_of_cloud(want, problem)
-    {
-        return problems.found(key, problem, want.generation);
+    let problem = step.problem().filter(|problem| is_of_cloud(want, problem));
+    if let Some(later) = problems.tell(key, problem, want.generation) {
+        return later;
     }
-    problems.none(key);
     match step {
         Step::Do(_) => Requeue::After(Duration::ZERO),
         Step::Wait(_) => Requeue::After(at_last(want, seen)),

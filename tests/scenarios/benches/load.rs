@@ -247,7 +247,7 @@ async fn provide(namespace: String) -> Result<()> {
     Ok(())
 }
 
-/// The samples of one metric, each as ` VERB RESOURCE N`.
+/// The samples of one metric, each on a line of its own: how many, and its labels.
 fn to_api_server(metrics: &str) -> String {
     let samples = metrics.lines().filter_map(|line| {
         let sample = line.strip_prefix("capstan_kubernetes_requests_total{")?;

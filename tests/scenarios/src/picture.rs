@@ -186,7 +186,8 @@ impl Names {
     }
 }
 
-fn map_texts(value: Value, map: &impl Fn(&str) -> String) -> Value {
+/// The value with every text in it replaced by what it maps to; names of fields stay.
+pub(crate) fn map_texts(value: Value, map: &impl Fn(&str) -> String) -> Value {
     match value {
         Value::Object(fields) => fields
             .into_iter()

@@ -66,14 +66,23 @@ async fn fact<K: Eq + std::hash::Hash, T>(facts: &Answers<K, T>, about: K) -> Ar
     facts.lock().await.entry(about).or_default().clone()
 }
 
-fn with_id_or_name<'a, T>(
-    rows: &'a [T],
-    sought: &str,
-    id: impl Fn(&T) -> &str,
-    name: impl Fn(&T) -> &str,
-) -> Option<&'a T> {
-    let by_id = rows.iter().find(|row| id(row) == sought);
-    by_id.or(rows.iter().find(|row| name(row) == sought))
+impl<T: Clone> Fact<Vec<T>> {
+    /// The row with this id or, if there is none, the first of this name.
+    async fn with_id_or_name<F: Future<Output = Result<Vec<T>>>>(
+        &self,
+        sought: &str,
+        fetch: impl Fn() -> F,
+        id: impl Fn(&T) -> &str,
+        name: impl Fn(&T) -> &str,
+    ) -> Result<Option<T>> {
+        let find = |rows: &Vec<T>| {
+            let by_id = rows.iter().find(|row| id(row) == sought);
+            let row = by_id.or_else(|| rows.iter().find(|row| name(row) == sought));
+            row.cloned()
+        };
+        let rows = self.seek(fetch, |rows| find(rows).is_some()).await?;
+        Ok(find(&rows))
+    }
 }
 
 /// A name (or id) and tags.
@@ -96,13 +105,16 @@ pub(super) struct Facts {
 impl View {
     /// The flavor with this id or, if there is none, this name.
     pub async fn flavor(&self, id_or_name: &str) -> Result<Option<Flavor>> {
-        let find = |flavors: &Vec<Flavor>| {
-            with_id_or_name(flavors, id_or_name, |row| &row.id, |row| &row.name).cloned()
-        };
         let compute = self.cloud().compute();
         let flavors = &self.0.facts.flavors;
-        let found = flavors.seek(|| compute.flavors(), |all| find(all).is_some());
-        Ok(find(&*found.await?))
+        flavors
+            .with_id_or_name(
+                id_or_name,
+                || compute.flavors(),
+                |row| &row.id,
+                |row| &row.name,
+            )
+            .await
     }
 
     /// The flavors, for who has missed one.
@@ -156,13 +168,16 @@ impl View {
 
     /// The server group with this id or, if there is none, this name; the first, if there are several.
     pub async fn server_group(&self, id_or_name: &str) -> Result<Option<ServerGroup>> {
-        let find = |groups: &Vec<ServerGroup>| {
-            with_id_or_name(groups, id_or_name, |row| &row.id, |row| &row.name).cloned()
-        };
         let compute = self.cloud().compute();
         let groups = &self.0.facts.server_groups;
-        let found = groups.seek(|| compute.server_groups(), |all| find(all).is_some());
-        Ok(find(&*found.await?))
+        groups
+            .with_id_or_name(
+                id_or_name,
+                || compute.server_groups(),
+                |row| &row.id,
+                |row| &row.name,
+            )
+            .await
     }
 
     /// The server groups, for who has missed one.

@@ -26,6 +26,13 @@ fn spec() -> Value {
     })
 }
 
+/// The cloud after the cluster was made.
+fn made() -> Cloud {
+    let mut cloud = cloud();
+    settle(&spec(), &mut cloud);
+    cloud
+}
+
 fn without() -> Value {
     let mut spec = spec();
     spec["bastion"]["enabled"] = json!(false);
@@ -229,16 +236,11 @@ fn a_bastion_without_the_label_of_the_watch_filter_gets_it_before_all_else() {
         cluster
     };
     let want = |spec: Value| Want::of(&filtered(spec), &owner()).expect("valid");
-    let made_by_capo = || {
-        let mut cloud = cloud();
-        settle(&spec(), &mut cloud);
-        cloud
-    };
     let (on, off) = (want(spec()), want(without()));
     let gone = Gone::of(&filtered(spec()), &owner());
-    let done = journal(&mut made_by_capo(), |seen| plan(&on, seen, NOW));
+    let done = journal(&mut made(), |seen| plan(&on, seen, NOW));
     assert_eq!(done, ["LabelOpenStackServer"]);
-    let mut done = journal(&mut made_by_capo(), |seen| plan(&off, seen, NOW));
+    let mut done = journal(&mut made(), |seen| plan(&off, seen, NOW));
     done.retain(|name| !name.contains("SecurityGroup"));
     assert_eq!(
         done,
@@ -248,10 +250,10 @@ fn a_bastion_without_the_label_of_the_watch_filter_gets_it_before_all_else() {
             "DeleteOpenStackServer"
         ]
     );
-    let done = journal(&mut made_by_capo(), |seen| delete(&gone, seen, NOW));
+    let done = journal(&mut made(), |seen| delete(&gone, seen, NOW));
     assert_eq!(done[..2], ["LabelOpenStackServer", "DeleteFloatingIP"]);
 
-    let mut cloud = made_by_capo();
+    let mut cloud = made();
     let object = cloud.holds.bastion.as_mut().expect("an object");
     object.metadata.owner_references = None;
     let decision = plan(&on, &cloud.holds, NOW);
@@ -270,24 +272,19 @@ fn other_credentials_reach_the_bastion_even_when_it_goes() {
         cluster
     };
     let want = |spec: Value| Want::of(&rotated(spec), &owner()).expect("valid");
-    let made_before = || {
-        let mut cloud = cloud();
-        settle(&spec(), &mut cloud);
-        cloud
-    };
     let (on, off) = (want(spec()), want(without()));
     let gone = Gone::of(&rotated(spec()), &owner());
 
-    let mut cloud = made_before();
+    let mut cloud = made();
     let before = cloud.inventory();
     let done = journal(&mut cloud, |seen| plan(&on, seen, NOW));
     assert_eq!(done, ["UpdateOpenStackServer"]);
     assert_eq!(cloud.inventory(), before, "it is the same server");
-    let mut done = journal(&mut made_before(), |seen| plan(&off, seen, NOW));
+    let mut done = journal(&mut made(), |seen| plan(&off, seen, NOW));
     done.retain(|name| !name.contains("SecurityGroup"));
     assert_eq!(done[0], "UpdateOpenStackServer");
 
-    let mut cloud = made_before();
+    let mut cloud = made();
     let object = cloud.holds.bastion.as_mut().expect("an object");
     object.metadata.deletion_timestamp = Some(Time(NOW));
     let first = |step| match step {

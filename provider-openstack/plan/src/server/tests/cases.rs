@@ -1,4 +1,5 @@
-use super::model::{Fault, Model, catalog, reconcile, settle};
+use super::model::{Model, catalog};
+use super::reconcile::{Fault, reconcile, settle};
 use super::want::{Shape, want};
 use crate::server::{Action, Seen, Want, plan};
 use crate::step::{Problem, Step};

@@ -4,7 +4,8 @@ use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::{AddressPair, ImageParam, ResourceReference};
 use jiff::{SignedDuration, Timestamp};
 
-use super::model::{Fault, Model, catalog, reconcile, settle};
+use super::model::{Model, catalog};
+use super::reconcile::{Fault, reconcile, settle};
 use super::want::{Shape, want};
 use crate::server::{Action, ImageObject, Seen, Want, plan};
 use crate::step::{Problem, Step};

@@ -3,4 +3,5 @@ mod features;
 mod fields;
 mod model;
 mod properties;
+mod reconcile;
 pub(super) mod want;

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
-use super::model::{Fault, Model, reconcile, settle};
+use super::model::Model;
+use super::reconcile::{Fault, reconcile, settle};
 use super::want::{Shape, want};
 use crate::step::Step;
 
