@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use simulator::{Resource, Service, World};
 
 use crate::Scenario;
+use crate::picture::map_texts;
 use crate::scenario::PROJECT;
 
 /// Owners come before what they own.
@@ -372,16 +373,4 @@ fn value(scenario: &Scenario, made: &[String], name: &str) -> Option<String> {
         let value = row(world, id)?.pointer(field)?.as_str()?.to_owned();
         Some(value)
     })
-}
-
-fn map_texts(value: Value, map: &impl Fn(&str) -> String) -> Value {
-    match value {
-        Value::Object(fields) => fields
-            .into_iter()
-            .map(|(name, value)| (name, map_texts(value, map)))
-            .collect(),
-        Value::Array(items) => items.into_iter().map(|item| map_texts(item, map)).collect(),
-        Value::String(text) => Value::String(map(&text)),
-        other => other,
-    }
 }
