@@ -3,9 +3,9 @@
 //! own garbage collector, which a bare API server lacks, is played where machines go.
 
 mod garbage;
+mod waiting;
 
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -14,11 +14,10 @@ use kube::api::{
     ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
 };
 use kube::core::GroupVersionKind;
-use kube::runtime::wait::await_condition;
-use kube::runtime::watcher::{Config, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout_at};
+
+use waiting::is_ready;
 
 const CORE: &str = "cluster.x-k8s.io";
 const INFRASTRUCTURE: &str = "infrastructure.cluster.x-k8s.io";
@@ -250,16 +249,6 @@ impl Cluster {
         Ok(())
     }
 
-    /// Waits until an OpenStackMachine is ready.
-    ///
-    /// # Errors
-    /// The object as it was at the deadline.
-    pub async fn machine_ready(&self, name: &str) -> Result<()> {
-        self.wait_for("OpenStackMachine", name, is_ready)
-            .await
-            .map(drop)
-    }
-
     /// Creates machines and waits until all of them are ready.
     ///
     /// # Errors
@@ -279,26 +268,6 @@ impl Cluster {
             .buffer_unordered(AT_A_TIME)
             .try_collect::<()>()
             .await
-    }
-
-    /// Waits until machines are ready.
-    ///
-    /// # Errors
-    /// Which are not at the deadline.
-    pub async fn machines_ready(&self, machines: &[Machine]) -> Result<()> {
-        let names: Vec<&str> = machines
-            .iter()
-            .map(|machine| machine.name.as_str())
-            .collect();
-        self.machines("ready", |there| {
-            let is_waited_for = |name: &&&str| !there.get(**name).is_some_and(|ready| *ready);
-            names
-                .iter()
-                .filter(is_waited_for)
-                .map(|name| (*name).to_owned())
-                .collect()
-        })
-        .await
     }
 
     /// Deletes machines as Cluster API does: the infrastructure first, the Machines when it is gone. What
@@ -333,46 +302,6 @@ impl Cluster {
         self.collect_garbage().await
     }
 
-    /// Follows all OpenStackMachines, by name and whether they are ready, until `waiting` names none.
-    async fn machines(
-        &self,
-        wanted: &str,
-        waiting: impl Fn(&BTreeMap<String, bool>) -> Vec<String>,
-    ) -> Result<()> {
-        let (mut there, mut listed) = (BTreeMap::new(), false);
-        let mut events = pin!(watcher(self.api("OpenStackMachine"), Config::default()));
-        let deadline = Instant::now() + self.deadline;
-        loop {
-            let Ok(event) = timeout_at(deadline, events.next()).await else {
-                let names = waiting(&there);
-                let late = self.late(
-                    "OpenStackMachine",
-                    names.first().map_or("", String::as_str),
-                    wanted,
-                );
-                return Err(late
-                    .await
-                    .context(format!("{} machines are late", names.len())));
-            };
-            match event {
-                Some(Ok(Event::Init)) => {
-                    there.clear();
-                    listed = false;
-                }
-                Some(Ok(Event::InitApply(object) | Event::Apply(object))) => {
-                    there.insert(object.name_any(), is_ready(&object));
-                }
-                Some(Ok(Event::Delete(object))) => drop(there.remove(&object.name_any())),
-                Some(Ok(Event::InitDone)) => listed = true,
-                // It begins anew by itself.
-                Some(Err(_)) | None => {}
-            }
-            if listed && waiting(&there).is_empty() {
-                return Ok(());
-            }
-        }
-    }
-
     /// Deletes all machines, then the cluster.
     ///
     /// # Errors
@@ -396,43 +325,8 @@ impl Cluster {
             Err(kube::Error::Api(refused)) if refused.code == 404 => return Ok(()),
             result => result?,
         };
-        let gone = await_condition(api.clone(), name, |object: Option<&DynamicObject>| {
-            object.is_none()
-        });
-        match tokio::time::timeout(self.deadline, gone).await {
-            Ok(waited) => waited.map(drop).context("watch"),
-            Err(_) => Err(self.late(kind, name, "gone").await),
-        }
-    }
-
-    /// Waits until an object is as `wanted`.
-    ///
-    /// # Errors
-    /// The object as it was at the deadline.
-    pub async fn wait_for(
-        &self,
-        kind: &str,
-        name: &str,
-        wanted: impl Fn(&DynamicObject) -> bool,
-    ) -> Result<DynamicObject> {
-        let waited = await_condition(self.api(kind), name, |object: Option<&DynamicObject>| {
-            object.is_some_and(&wanted)
-        });
-        match tokio::time::timeout(self.deadline, waited).await {
-            Ok(object) => object?.context("it was there a moment ago"),
-            Err(_) => Err(self.late(kind, name, "as expected").await),
-        }
-    }
-
-    async fn late(&self, kind: &str, name: &str, wanted: &str) -> anyhow::Error {
-        let (namespace, seconds) = (&self.namespace, self.deadline.as_secs());
-        let mut object = match self.api(kind).get(name).await {
-            Ok(object) => object,
-            Err(error) => return anyhow::anyhow!("{kind} {namespace}/{name}: {error}"),
-        };
-        object.metadata.managed_fields = None;
-        let text = serde_json::to_string_pretty(&object).unwrap_or_default();
-        anyhow::anyhow!("{kind} {namespace}/{name} is not {wanted} after {seconds} s:\n{text}")
+        let gone = self.until(kind, name, "gone", |object| object.is_none());
+        gone.await.map(drop)
     }
 
     async fn secret(&self, name: &str, key: &str, value: &str) -> Result<()> {
@@ -482,18 +376,4 @@ fn owned_by(owner: &DynamicObject) -> Value {
         "uid": owner.uid(),
         "controller": true,
     })
-}
-
-/// Provisioned, and all that is said of it is good.
-fn is_ready(object: &DynamicObject) -> bool {
-    let status = &object.data["status"];
-    let conditions: Vec<&Value> = status["conditions"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .collect();
-    let is_good = |c: &&Value| c["status"] == "True" || c["type"] == "Paused";
-    conditions.iter().any(|c| c["type"] == "Ready")
-        && conditions.iter().all(is_good)
-        && status["initialization"]["provisioned"] == true
 }

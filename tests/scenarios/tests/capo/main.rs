@@ -195,8 +195,10 @@ fn writes(scenario: &Scenario) -> Vec<String> {
         .collect()
 }
 
+/// As `clusterctl move` does.
 async fn lose_status(scenario: &Scenario) -> Result<()> {
-    for object in recording::objects(scenario).await? {
+    let objects = recording::objects(scenario).await?.into_iter();
+    for object in objects.filter(|object| !object["status"].is_null()) {
         let kind = object["kind"].as_str().context("no kind")?;
         let name = object["metadata"]["name"].as_str().context("no name")?;
         let lost = Patch::Merge(json!({ "status": null }));
