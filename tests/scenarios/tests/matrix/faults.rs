@@ -2,25 +2,38 @@
 
 use simulator::{Effect, Fault};
 
+use crate::life::Life;
 use crate::trial::{self, Trial};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_goes_wrong_changes_nothing_in_the_end() {
-    let (wanted, calls) = trial::reference("faults-reference").await.unwrap();
-    let trials = calls.iter().flat_map(|(operation, &count)| {
-        let effects = effects().into_iter().enumerate();
-        // Another call of its kind for each way.
-        effects.map(move |(at, (name, effect))| {
-            let k = 1 + at % count;
-            Trial {
-                name: format!("{operation} {k} {name}"),
-                fault: Fault::new(operation, effect).nth(k as u64),
-                crash: false,
-            }
-        })
+    let references = trial::references().await;
+    let trials = references.iter().flat_map(|reference| {
+        let calls = reference.calls.iter();
+        calls.flat_map(|(operation, &count)| points(reference.life, operation, count))
     });
     let trials = trial::chosen("faults", trials.collect());
-    trial::run("faults", trials, &wanted).await;
+    trial::run("faults", trials, references).await;
+}
+
+/// Each way on another call of its kind; of what is done twice each.
+fn points(life: Life, operation: &str, count: usize) -> Vec<Trial> {
+    let ways = effects().into_iter().enumerate();
+    let wrong = ways.map(|(at, (name, effect))| (1 + at % count, name, effect));
+    // As when a client or a proxy loses the first answer, and sends the request again.
+    let repeats = trial::is_change(operation);
+    let twice = (1..=count)
+        .filter(|_| repeats)
+        .map(|k| (k, "twice", Effect::Duplicate));
+    wrong
+        .chain(twice)
+        .map(|(k, name, effect)| Trial {
+            name: format!("{life} {operation} {k} {name}"),
+            life,
+            fault: Fault::new(operation, effect).nth(k as u64),
+            crash: false,
+        })
+        .collect()
 }
 
 fn effects() -> Vec<(&'static str, Effect)> {

@@ -10,14 +10,17 @@ use futures::StreamExt;
 use scenarios::Scenario;
 use scenarios::scenario::Pace;
 use simulator::Fault;
+use tokio::sync::OnceCell;
 
-use crate::life::{self, Pictures};
+use crate::life::{Life, Pictures};
 
 /// One disturbance of one life.
 #[derive(Clone, Debug)]
 pub struct Trial {
     /// Says what it is, and finds it again.
     pub name: String,
+    /// Whose calls.
+    pub life: Life,
     /// What befalls the calls.
     pub fault: Fault,
     /// Whether the provider crashes, and starts again, at a call that the fault holds.
@@ -41,12 +44,45 @@ impl Outcome {
     }
 }
 
-/// A life without disturbance: what is to be seen, and the calls by operation.
-pub async fn reference(name: &str) -> Result<(Pictures, BTreeMap<String, usize>)> {
-    let scenario = Scenario::open(name, &Pace::default()).await?;
+/// A life without disturbance.
+pub struct Reference {
+    /// Which one.
+    pub life: Life,
+    /// What is to be seen.
+    pub pictures: Pictures,
+    /// How often each operation is called.
+    pub calls: BTreeMap<String, usize>,
+}
+
+/// Each life without disturbance, lived once for all matrices.
+pub async fn references() -> &'static [Reference] {
+    static LIVED: OnceCell<Vec<Reference>> = OnceCell::const_new();
+    let live = || async {
+        let lives = Life::ALL.map(reference);
+        futures::future::try_join_all(lives).await
+    };
+    LIVED.get_or_try_init(live).await.unwrap()
+}
+
+async fn reference(life: Life) -> Result<Reference> {
+    let scenario = Scenario::open(&format!("reference-{life}"), &Pace::default()).await?;
     scenario.start()?;
-    let pictures = life::live(&scenario, &Pictures::default()).await?;
-    Ok((pictures, scenario.cloud.log().counts()))
+    let pictures = life.undisturbed(&scenario).await?;
+    let calls = scenario.cloud.log().counts();
+    println!(
+        "{life}: {} calls in an undisturbed life",
+        calls.values().sum::<usize>()
+    );
+    Ok(Reference {
+        life,
+        pictures,
+        calls,
+    })
+}
+
+/// What only reads is no change.
+pub fn is_change(operation: &str) -> bool {
+    !operation.contains(" GET ")
 }
 
 /// Those trials that the environment chooses, `SCENARIOS_POINTS` of them.
@@ -82,12 +118,12 @@ fn number(variable: &str, default: u64) -> u64 {
 }
 
 /// Lives all of them and fails if any did not end as `wanted`.
-pub async fn run(what: &str, trials: Vec<Trial>, wanted: &Pictures) {
+pub async fn run(what: &str, trials: Vec<Trial>, references: &[Reference]) {
     let (begun, total) = (Instant::now(), trials.len());
     let lives = trials
         .into_iter()
         .enumerate()
-        .map(|(at, trial)| one(format!("{what}-{at}"), trial, wanted));
+        .map(|(at, trial)| one(format!("{what}-{at}"), trial, references));
     let outcomes: Vec<Outcome> = futures::stream::iter(lives)
         .buffer_unordered(count("SCENARIOS_PARALLEL", 8))
         .inspect(|outcome| outcome.tell(what))
@@ -107,15 +143,17 @@ pub async fn run(what: &str, trials: Vec<Trial>, wanted: &Pictures) {
     );
     assert_eq!(failed, 0, "of {total} failed, see above");
     // Whether a read is needed depends on which answer came first; a change is made in every life.
-    let changes = missed.iter().filter(|name| !name.contains(" GET "));
+    let changes = missed.iter().filter(|name| is_change(name));
     assert!(
         changes.count() * 20 <= total,
         "too many changes are never made"
     );
 }
 
-async fn one(namespace: String, trial: Trial, wanted: &Pictures) -> Outcome {
+async fn one(namespace: String, trial: Trial, references: &[Reference]) -> Outcome {
     let name = trial.name.clone();
+    let reference = references.iter().find(|lived| lived.life == trial.life);
+    let wanted = &reference.expect("every life was lived").pictures;
     match disturbed(&namespace, trial, wanted).await {
         Ok((reached, result)) => Outcome {
             name,
@@ -131,6 +169,7 @@ async fn one(namespace: String, trial: Trial, wanted: &Pictures) -> Outcome {
 }
 
 async fn disturbed(namespace: &str, trial: Trial, wanted: &Pictures) -> Result<(bool, Result<()>)> {
+    let life = trial.life;
     let scenario = Scenario::open(namespace, &Pace::default()).await?;
     scenario.cloud.faults().add(trial.fault);
     scenario.start()?;
@@ -143,7 +182,7 @@ async fn disturbed(namespace: &str, trial: Trial, wanted: &Pictures) -> Result<(
         std::future::pending::<Result<()>>().await
     };
     let result = tokio::select! {
-        lived = life::live(&scenario, wanted) => lived.map(drop),
+        lived = life.disturbed(&scenario, wanted) => lived,
         crashed = crashes => crashed.context("crash"),
     };
     let reached = scenario

@@ -1,27 +1,19 @@
-//! Create, scale, upgrade, delete.
+//! Everything managed, a load balancer before the control plane, and a pool of floating IPs for workers.
 
 use anyhow::{Context, Result, ensure};
 use kube::ResourceExt;
 use kube::api::{DynamicObject, ListParams};
 use scenarios::cluster_api::{Cluster, Machine};
-use scenarios::{Picture, Scenario};
 use serde_json::{Value, json};
+
+use super::{Steps, machine, machine_spec};
 
 /// Floating IPs for workers.
 const POOL: &str = "public";
 const POOL_KIND: &str = "OpenStackFloatingIPPool";
 
-/// What the cloud holds after each step but the last, after which it holds nothing.
-#[derive(Clone, Debug, Default)]
-pub struct Pictures {
-    created: Option<Picture>,
-    scaled: Option<Picture>,
-    upgraded: Option<Picture>,
-}
-
-/// Lives a whole life. With `wanted`, the cloud must come to hold exactly that after each step.
-pub async fn live(scenario: &Scenario, wanted: &Pictures) -> Result<Pictures> {
-    let cluster = &scenario.cluster;
+pub async fn live(steps: &mut Steps<'_>) -> Result<()> {
+    let cluster = steps.cluster();
     cluster.create(shape()).await?;
     cluster.provisioned().await.context("create")?;
     cluster
@@ -35,18 +27,14 @@ pub async fn live(scenario: &Scenario, wanted: &Pictures) -> Result<Pictures> {
         .await
         .context("create")?;
     pool_serves(cluster, &["worker-0"]).await?;
-    let created = step(scenario, &wanted.created)
-        .await
-        .context("after creation")?;
+    steps.after("creation").await?;
 
     cluster
         .add_machines(&[worker("worker-1")])
         .await
         .context("scale")?;
     pool_serves(cluster, &["worker-0"]).await?;
-    let scaled = step(scenario, &wanted.scaled)
-        .await
-        .context("after scaling")?;
+    steps.after("scaling").await?;
 
     cluster
         .add_machines(&[control_plane("cp-1"), public(worker("worker-2"))])
@@ -55,19 +43,11 @@ pub async fn live(scenario: &Scenario, wanted: &Pictures) -> Result<Pictures> {
     let old = ["cp-0", "worker-0"].map(str::to_owned);
     cluster.delete_machines(&old).await.context("upgrade")?;
     pool_serves(cluster, &["worker-2"]).await?;
-    let upgraded = step(scenario, &wanted.upgraded)
-        .await
-        .context("after the upgrade")?;
+    steps.after("the upgrade").await?;
 
     cluster.delete_all().await.context("delete")?;
     addresses_are_of(cluster, &[]).await?;
-    cluster.delete(POOL_KIND, POOL).await?;
-    scenario.is_empty()?;
-    Ok(Pictures {
-        created,
-        scaled,
-        upgraded,
-    })
+    cluster.delete(POOL_KIND, POOL).await
 }
 
 fn has_bastion(object: &DynamicObject) -> bool {
@@ -102,13 +82,6 @@ async fn addresses_are_of(cluster: &Cluster, machines: &[&str]) -> Result<()> {
     Ok(())
 }
 
-async fn step(scenario: &Scenario, wanted: &Option<Picture>) -> Result<Option<Picture>> {
-    match wanted {
-        Some(wanted) => scenario.holds(wanted).await.map(|()| None),
-        None => scenario.settled().await.map(Some),
-    }
-}
-
 /// Everything managed: network with both IP versions, router, security groups, load balancer with a
 /// floating IP, bastion.
 pub fn shape() -> Value {
@@ -135,13 +108,6 @@ pub fn shape() -> Value {
     })
 }
 
-/// The same without the bastion, which is a server as well.
-pub fn cluster_without_bastion() -> Value {
-    let mut shape = shape();
-    shape["bastion"] = json!({ "enabled": false });
-    shape
-}
-
 /// A control plane machine with a root volume.
 fn control_plane(name: &str) -> Machine {
     let mut spec = machine_spec();
@@ -164,22 +130,4 @@ fn public(mut machine: Machine) -> Machine {
         "apiGroup": "infrastructure.cluster.x-k8s.io", "kind": POOL_KIND, "name": POOL,
     });
     machine
-}
-
-fn machine_spec() -> Value {
-    json!({
-        "flavor": { "filter": { "name": "SCS-2V-4-20s" } },
-        "image": { "filter": { "name": "ubuntu-capi-image-v1.36.2" } },
-        "tags": ["blue"],
-    })
-}
-
-fn machine(name: &str, control_plane: bool, spec: Value) -> Machine {
-    Machine {
-        name: name.to_owned(),
-        control_plane,
-        // Left to Nova, it would be another one each time.
-        failure_domain: Some("az1".to_owned()),
-        spec,
-    }
 }
