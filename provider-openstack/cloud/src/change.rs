@@ -32,7 +32,7 @@ pub trait Row: Clone + PartialEq + DeserializeOwned + Send + Sync + 'static {
 
 /// Declares [`Kind`], [`Item`] and the rows.
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident: $row:ident = $one:literal, $many:literal $(, $owner:ident)?;)*) => {
+    ($($(#[$doc:meta])* $kind:ident: $row:ident = $one:literal, $many:literal $(, $owner:ident)? $(, by $name:ident)?;)*) => {
         /// A kind of resource that a view keeps.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Kind {
@@ -65,7 +65,7 @@ macro_rules! kinds {
                 &self.id
             }
             fn name(&self) -> &str {
-                &self.name
+                kinds!(@name self $($name)?)
             }
             $(fn belongs_to(&self) -> &str {
                 &self.$owner
@@ -75,6 +75,8 @@ macro_rules! kinds {
             }
         })*
     };
+    (@name $row:ident) => { &$row.name };
+    (@name $row:ident $name:ident) => { &$row.$name };
 }
 
 kinds! {
@@ -90,8 +92,8 @@ kinds! {
     Trunks: Trunk = "trunk", "trunks", port_id;
     /// Neutron security groups of the project, with their rules.
     SecurityGroups: SecurityGroup = "security_group", "security_groups";
-    /// Neutron floating IPs of the project.
-    FloatingIps: FloatingIp = "floatingip", "floatingips", port_id;
+    /// Neutron floating IPs of the project, which have no name: they are found by their description.
+    FloatingIps: FloatingIp = "floatingip", "floatingips", port_id, by description;
     /// Nova servers of the project.
     Servers: Server = "server", "servers";
     /// Cinder volumes of the project.

@@ -295,9 +295,10 @@ pub(super) fn follow(
 ) {
     let key = Waiter::Cluster.key(key);
     let names = &gone.identity.names;
-    let mut ids = vec![names.network(), names.load_balancer()];
-    ids.extend(Role::ALL.map(|role| names.security_group(role)));
+    // What was made twice shows up late.
     let description = names.description();
+    let mut ids = vec![names.network(), names.load_balancer(), description.clone()];
+    ids.extend(Role::ALL.map(|role| names.security_group(role)));
     ids.extend(
         observed
             .seen

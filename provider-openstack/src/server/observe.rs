@@ -52,7 +52,7 @@ pub async fn observe(
     since: Option<Instant>,
 ) -> Result<Observed, Error> {
     let view = context
-        .view(&want.namespace, &want.spec.identity_ref)
+        .view(&want.namespace, &want.spec.identity_ref, want.deleting)
         .await?;
     let mut kinds = vec![Kind::Servers, Kind::Ports];
     // Nothing is left of what the cloud does not have; but while it is wanted, its lack is told.
@@ -238,6 +238,8 @@ fn follow(seen: &Observed, key: &str, want: &Want, step: &Step<Action>) {
         .map(|server| server.id.clone())
         .collect();
     follows.extend(want.status.instance_id.clone());
+    // What was made twice shows up late.
+    follows.extend(want.names());
     follows.extend(seen.plan.floating_ips.iter().map(|ip| ip.id.clone()));
     let mut expected = BTreeSet::new();
     if let Step::Wait(waiting) = step {

@@ -203,8 +203,7 @@ pub struct SecurityGroupRule {
 #[serde(default)]
 pub struct FloatingIp {
     pub id: String,
-    /// Neutron gives floating IPs no name: always empty.
-    pub name: String,
+    /// Neutron gives floating IPs no name.
     pub description: String,
     pub project_id: String,
     pub tags: Vec<String>,

@@ -56,7 +56,10 @@ pub(super) fn plan<'a>(
         return balanced(want, wanted, around, seen);
     }
     match (&api.host, &seen.cluster_endpoint, &api.fixed_ip) {
-        (Some(host), _, _) => Ok(plain(host, api.port)),
+        (Some(host), _, _) => Ok(Part {
+            actions: floating_ip::made_twice(want, host, seen),
+            ..plain(host, api.port)
+        }),
         (None, Some((host, port)), _) => Ok(Part {
             // Who runs the control plane said so only now.
             actions: floating_ip::unused(want, host, seen),

@@ -121,6 +121,15 @@ pub(super) fn unused(want: &Want, host: &str, seen: &Seen) -> Vec<Action> {
     surplus(want, kept.map(|ip| ip.id.as_str()), seen).collect()
 }
 
+/// What was made beside the one that is the endpoint.
+pub(super) fn made_twice(want: &Want, host: &str, seen: &Seen) -> Vec<Action> {
+    let mut ips = seen.floating_ips.iter();
+    match ips.find(|ip| ip.address == host) {
+        Some(endpoint) if want.api.floating_ip => surplus(want, Some(&endpoint.id), seen).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// What is left over from lost answers. A bastion's floating IP is described like ours, and leads
 /// nowhere for a moment: with a bastion, nothing is surplus.
 fn surplus<'s>(
@@ -129,8 +138,9 @@ fn surplus<'s>(
     seen: &'s Seen,
 ) -> impl Iterator<Item = Action> + 's {
     let bastion = want.bastion.is_some() || seen.status.bastion.is_some();
+    let is_known = !bastion && seen.rival().is_none();
     let is_surplus = move |ip: &&FloatingIp| {
-        !bastion && kept != Some(&ip.id) && ip.port_id.is_none() && is_ours(want, ip)
+        is_known && kept != Some(&ip.id) && ip.port_id.is_none() && is_ours(want, ip)
     };
     let surplus = seen.floating_ips.iter().filter(is_surplus);
     surplus.map(|ip| Action::DeleteFloatingIp {

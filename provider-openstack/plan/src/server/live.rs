@@ -207,15 +207,16 @@ fn remove_surplus(
     status: &mut OpenStackServerStatus,
 ) -> Outcome {
     report::instance(status, keep, None);
+    // Which of them gets the ports is known when it is built.
+    let is_known = keep.status != "BUILD";
     let actions: Vec<Action> = surplus
         .iter()
-        .filter(|server| !server.deleting && !owned::gone(server))
+        .filter(|server| is_known && !server.deleting && !owned::gone(server))
         .map(|server| Action::DeleteServer(server.id.clone()))
         .collect();
     let ids: Vec<&str> = surplus.iter().map(|server| server.id.as_str()).collect();
     let message = format!("removing server {}, made twice", ids.join(", "));
-    let on = surplus
-        .iter()
-        .map(|server| Awaited::new(Resource::Server, &server.id));
+    let on = [keep].into_iter().chain(surplus.iter().copied());
+    let on = on.map(|server| Awaited::new(Resource::Server, &server.id));
     report::doing(actions, Reason::InstanceNotReady, message, on)
 }

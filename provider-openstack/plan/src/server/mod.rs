@@ -156,10 +156,25 @@ impl Want {
         !self.deleting && (!self.spec.tags.is_empty() || self.spec.ports.iter().any(tagged))
     }
 
+    /// Whether there is a server of the name that nothing in the cloud or the status says is ours, as
+    /// when the status is lost and somebody has edited its ports. The machine may know it.
+    pub fn has_stranger(&self, seen: &Seen) -> bool {
+        let ours = owned::servers(self, seen);
+        let is_ours = |server: &Server| ours.iter().any(|one| one.id == server.id);
+        let mut named = seen.servers.iter().filter(|one| one.name == self.name);
+        self.status.instance_id.is_none() && named.any(|server| !is_ours(server))
+    }
+
     /// Whether a port or a volume of this name may belong to the server.
     pub fn may_own(&self, name: &str) -> bool {
         name.strip_prefix(self.name.as_str())
             .is_some_and(|rest| rest.starts_with('-'))
+    }
+
+    /// What the server and its ports are called. There should be one of each name.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let ports = owned::slots(self).into_iter().map(|slot| slot.name);
+        std::iter::once(self.name.clone()).chain(ports)
     }
 
     /// Ids of the ports that the status records.

@@ -5,7 +5,7 @@
 //!
 //! | resource | belongs to us when |
 //! |---|---|
-//! | port | its id is recorded, or name, description and network are ours and no foreign server holds it; unless the server that holds it carries our mark it must have our security groups too |
+//! | port | its id is recorded, or name and network are ours and no foreign server holds it, and either a server holds it that is recorded or carries our mark, or its description and security groups are ours too |
 //! | trunk | its parent is a port of ours |
 //! | subport | we have marked it, when its trunk was to be taken apart |
 //! | volume | name and description are ours, it does not carry the mark of another cluster, and no server holds it but ours |
@@ -30,7 +30,8 @@ pub fn mark(want: &Want) -> String {
     format!("{}/{}", want.namespace, want.cluster)
 }
 
-/// Our servers: the one to keep comes first, the others exist only because an answer was lost.
+/// Our servers: the one to keep comes first, the others exist only because they were made twice. Nova
+/// gives the ports to one of them, and the others fail.
 pub fn servers<'a>(want: &Want, seen: &'a Seen) -> Vec<&'a Server> {
     let ports = all_ports(want, seen);
     let holds = |server: &Server| ports.iter().any(|port| port.device_id == server.id);
@@ -43,9 +44,18 @@ pub fn servers<'a>(want: &Want, seen: &'a Seen) -> Vec<&'a Server> {
                 || failed_of_capo(want, seen, server)
         })
         .collect();
+    let rank = |server: &Server| {
+        let failed = server.status == "ERROR" && !holds(server);
+        match (recorded(want, server), failed || gone(server)) {
+            (true, _) if !failed => 0,
+            (_, false) => 1,
+            (true, _) => 2,
+            (false, _) => 3,
+        }
+    };
     servers.sort_by_key(|server| {
         (
-            !recorded(want, server),
+            rank(server),
             gone(server),
             !holds(server),
             server.created,
@@ -227,10 +237,18 @@ fn fits(want: &Want, seen: &Seen, slot: &Slot, port: &Port) -> bool {
             .as_ref()
             .is_none_or(|id| *id == port.network_id)
         && (is_recorded(want, port)
-            || port.description == slot.description
-                && !is_of_namesake(seen, &port.id)
+            || !is_of_namesake(seen, &port.id)
                 && !held_by_another(want, seen, &port.device_id)
-                && (has_groups(slot, port) || held_by_marked(want, seen, &port.device_id)))
+                && (held_by_marked(want, seen, &port.device_id)
+                    || is_described(want, slot, port) && has_groups(slot, port)))
+}
+
+/// Before release 0.11 CAPO put the namespace before the name of the cluster, and ports that are older
+/// still say so.
+fn is_described(want: &Want, slot: &Slot, port: &Port) -> bool {
+    let old = || names::description(&format!("{}-{}", want.namespace, want.cluster));
+    port.description == slot.description
+        || slot.description == names::description(&want.cluster) && port.description == old()
 }
 
 fn has_groups(slot: &Slot, port: &Port) -> bool {

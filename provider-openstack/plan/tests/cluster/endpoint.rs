@@ -344,3 +344,27 @@ fn somebody_else_s_floating_ips_are_nobody_s_business() {
     remove(&spec, &mut cloud);
     assert_eq!(cloud.holds.floating_ips, all);
 }
+
+/// The request for it was done twice, and the endpoint is written since.
+#[test]
+fn a_floating_ip_made_twice_goes_also_without_a_load_balancer() {
+    let mut given = spec(json!({}));
+    let mut cloud = cloud();
+    let endpoint = settle(&given, &mut cloud).status.endpoint;
+    let (host, port) = endpoint.expect("an endpoint");
+    given["controlPlaneEndpoint"] = json!({"host": host, "port": port});
+    cloud.holds.floating_ips.push(ip("203.0.113.77", OURS));
+    cloud
+        .holds
+        .floating_ips
+        .push(ip("203.0.113.78", "somebody's"));
+    settle(&given, &mut cloud);
+    assert_eq!(made(&cloud), [host]);
+    let left = cloud.holds.floating_ips.iter();
+    assert!(left.clone().any(|ip| ip.address == "203.0.113.78"));
+    // A name says nothing of which one it leads to.
+    given["controlPlaneEndpoint"] = json!({"host": "api.example.org", "port": port});
+    let before = cloud.holds.floating_ips.len();
+    settle(&given, &mut cloud);
+    assert_eq!(cloud.holds.floating_ips.len(), before);
+}
