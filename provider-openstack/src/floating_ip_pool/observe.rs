@@ -40,7 +40,7 @@ impl Pools {
     ) -> Result<Observed, Error> {
         let context = &self.context;
         let view = context
-            .view(&want.namespace, &want.spec.identity_ref)
+            .view(&want.namespace, &want.spec.identity_ref, want.deleting)
             .await?;
         let mut kinds = vec![Kind::FloatingIps];
         if want.needs_networks() {
@@ -147,7 +147,9 @@ pub fn requeue(
         addresses.any(|address| address.address == ip.address)
     };
     let follows = seen.plan.floating_ips.iter().filter(given);
-    let follows: Vec<String> = follows.map(|ip| ip.id.clone()).collect();
+    let ids = follows.map(|ip| ip.id.clone());
+    // What was made twice shows up late.
+    let follows: Vec<String> = ids.chain([want.description()]).collect();
     let waiter = Waiter::FloatingIpPool.key(key);
     seen.view.follow(&waiter, follows, &seen.tables);
     if let Some(later) = problems.tell(key, step.problem(), want.generation) {

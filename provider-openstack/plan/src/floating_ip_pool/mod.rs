@@ -65,6 +65,11 @@ impl Want {
         network::find(self, networks).is_ok()
     }
 
+    /// Description of the floating IPs that the pool makes.
+    pub fn description(&self) -> String {
+        owned::description(self)
+    }
+
     fn is_preallocated(&self, address: &str) -> bool {
         let mut all = self.spec.pre_allocated_floating_ips.iter();
         all.any(|one| one == address)

@@ -289,6 +289,28 @@ fn an_address_in_use_is_not_given() {
     assert_eq!(want.status.claimed_ips, ["192.0.2.101"]);
 }
 
+/// When a request was done twice. Nothing tells such a one from one that is kept for later.
+#[test]
+fn an_address_made_twice_is_told_of_given_to_the_next_claim_and_goes_with_the_pool() {
+    let mut model = Model::default();
+    let mut want = want(ReclaimPolicy::Delete);
+    model.claim("a");
+    settle(&mut model, &mut want);
+    model.add("192.0.2.50", &want.description(), &[CAPO_TAG]);
+    assert_eq!(settle(&mut model, &mut want), Step::Done);
+    assert_eq!(want.status.available_ips, ["192.0.2.50"]);
+    model.claim("b");
+    settle(&mut model, &mut want);
+    assert_eq!(want.status.claimed_ips, ["192.0.2.101", "192.0.2.50"]);
+    model.add("192.0.2.51", &want.description(), &[CAPO_TAG]);
+    for claim in ["a", "b"] {
+        model.unclaim(claim);
+    }
+    want.deleting = true;
+    assert_eq!(settle(&mut model, &mut want), Step::Done);
+    assert!(model.floating_ips.is_empty());
+}
+
 #[test]
 fn a_pool_waits_for_its_last_address() {
     let mut model = Model::default();
