@@ -9,9 +9,10 @@ use simulator::{Audit, Resource, World};
 use crate::scenario::PROJECT;
 
 /// Fields that say when or where, not what.
-const PASSING: [&str; 13] = [
+const PASSING: [&str; 14] = [
     "created",
     "created_at",
+    "attached_at",
     "updated",
     "updated_at",
     "revision_number",
