@@ -66,6 +66,16 @@ impl Picture {
         lines
     }
 
+    /// The same with one text for another.
+    #[must_use]
+    pub fn with(&self, text: &str, other: &str) -> Self {
+        let mut picture = Self::default();
+        for (row, count) in &self.0 {
+            *picture.0.entry(row.replace(text, other)).or_default() += count;
+        }
+        picture
+    }
+
     /// Nothing is on its way from one state to another.
     #[must_use]
     pub fn is_settled(&self) -> bool {

@@ -50,9 +50,37 @@ pub struct Write {
     pub body: Value,
 }
 
+/// What a user has made in the cloud before there is a cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Brought {
+    writes: Vec<Write>,
+    /// Ids.
+    made: Vec<String>,
+}
+
+impl Brought {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// What the cloud refuses.
+    pub async fn send(scenario: &Scenario, writes: Vec<Write>) -> Result<Self> {
+        let mut made = Vec::new();
+        send_all(scenario, &writes, &mut made).await?;
+        Ok(Self { writes, made })
+    }
+
+    /// The value with ids and addresses in place of what stands for them.
+    #[must_use]
+    pub fn read(&self, scenario: &Scenario, value: Value) -> Value {
+        map_texts(value, &|text| read(scenario, &self.made, text))
+    }
+}
+
 /// The work of a provider.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recording {
+    /// What the user had made before.
+    pub brought: Vec<Write>,
     /// What it sent to the cloud, in that order.
     pub writes: Vec<Write>,
     /// The objects, owners first.
@@ -63,10 +91,14 @@ impl Recording {
     /// What was done in a scenario until now.
     ///
     /// # Errors
-    /// What the API server says; a creation whose result is gone.
-    pub async fn of(scenario: &Scenario) -> Result<Self> {
-        let (mut names, mut writes, mut made) = (BTreeMap::new(), Vec::new(), 0_usize);
+    /// What the API server says.
+    pub async fn of(scenario: &Scenario, brought: &Brought) -> Result<Self> {
+        let (mut names, mut writes) = (BTreeMap::new(), Vec::new());
         scenario.cloud.world(|world| known(world, &mut names));
+        for (at, id) in brought.made.iter().enumerate() {
+            name_fields(scenario, at + 1, id, &mut names);
+        }
+        let mut made = brought.made.len();
         let namespace = &scenario.cluster.namespace;
         let write = |text: &str, names: &_| words(text, names).replace(namespace, NAMESPACE);
         for call in scenario.cloud.log().all() {
@@ -83,19 +115,12 @@ impl Recording {
                 continue;
             };
             made += 1;
-            let row = scenario.cloud.world(|world| row(world, &id));
-            let row = row.with_context(|| format!("{id} is gone"))?;
-            for field in FIELDS {
-                let value = row.pointer(field).and_then(Value::as_str);
-                if let Some(value) = value.filter(|value| !value.is_empty()) {
-                    let name = format!("«{made}{field}»");
-                    names.entry(value.to_owned()).or_insert(name);
-                }
-            }
+            name_fields(scenario, made, &id, &mut names);
         }
         let objects = objects(scenario).await?.into_iter();
         let objects = objects.map(|object| map_texts(object, &|text| write(text, &names)));
         Ok(Self {
+            brought: brought.writes.clone(),
             writes,
             objects: objects.collect(),
         })
@@ -106,17 +131,14 @@ impl Recording {
     ///
     /// # Errors
     /// What the cloud or the API server refuses.
-    pub async fn play(&self, scenario: &Scenario, with_status: bool) -> Result<Vec<Value>> {
-        let mut made = Vec::new();
-        for write in &self.writes {
-            let read = |text: &str| read(scenario, &made, text);
-            let operation = read(&write.operation);
-            let body = map_texts(write.body.clone(), &read);
-            if let Some(id) = send(scenario, &operation, body)? {
-                made.push(id);
-            }
-            scenario.settled().await?;
-        }
+    pub async fn play(
+        &self,
+        scenario: &Scenario,
+        brought: Brought,
+        with_status: bool,
+    ) -> Result<Vec<Value>> {
+        let mut made = brought.made;
+        send_all(scenario, &self.writes, &mut made).await?;
         let (mut uids, mut objects) = (BTreeMap::new(), Vec::new());
         for object in &self.objects {
             let object = map_texts(object.clone(), &|text| read(scenario, &made, text));
@@ -130,16 +152,15 @@ impl Recording {
 impl fmt::Display for Recording {
     /// JSON with a request or an object a line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let writes: Vec<Value> = self.writes.iter().map(|write| json!(write)).collect();
-        let lines = |items: &[Value]| {
-            let lines: Vec<String> = items.iter().map(Value::to_string).collect();
-            lines.join(",\n")
-        };
+        let lines = |lines: Vec<String>| lines.join(",\n");
+        let writes = |all: &[Write]| lines(all.iter().map(|one| json!(one).to_string()).collect());
+        let objects = self.objects.iter().map(Value::to_string);
         writeln!(
             f,
-            "{{\"writes\":[\n{}\n],\"objects\":[\n{}\n]}}",
-            lines(&writes),
-            lines(&self.objects)
+            "{{\"brought\":[\n{}\n],\"writes\":[\n{}\n],\"objects\":[\n{}\n]}}",
+            writes(&self.brought),
+            writes(&self.writes),
+            lines(objects.collect())
         )
     }
 }
@@ -236,6 +257,18 @@ fn flatten(path: &str, value: &Value, fields: &mut BTreeMap<String, Value>) {
     }
 }
 
+/// Sends requests one after the other; what is made is added to `made`.
+async fn send_all(scenario: &Scenario, writes: &[Write], made: &mut Vec<String>) -> Result<()> {
+    for write in writes {
+        let read = |text: &str| read(scenario, made, text);
+        let operation = read(&write.operation);
+        let body = map_texts(write.body.clone(), &read);
+        made.extend(send(scenario, &operation, body)?);
+        scenario.settled().await?;
+    }
+    Ok(())
+}
+
 /// Sends one request as the tenant; the id of what it made.
 fn send(scenario: &Scenario, operation: &str, body: Value) -> Result<Option<String>> {
     let [service, method, path] = *operation.splitn(3, ' ').collect::<Vec<_>>() else {
@@ -317,6 +350,19 @@ fn known(world: &World, names: &mut BTreeMap<String, String>) {
         }
     }
     names.insert(world.member_of(PROJECT).project_id, "«project»".to_owned());
+}
+
+/// Names what is told of the `made`th creation; of one that is gone again, its id alone.
+fn name_fields(scenario: &Scenario, made: usize, id: &str, names: &mut BTreeMap<String, String>) {
+    let row = scenario.cloud.world(|world| row(world, id));
+    let row = row.unwrap_or_else(|| json!({ "id": id }));
+    for field in FIELDS {
+        let value = row.pointer(field).and_then(Value::as_str);
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            let name = format!("«{made}{field}»");
+            names.entry(value.to_owned()).or_insert(name);
+        }
+    }
 }
 
 fn row(world: &World, id: &str) -> Option<Value> {

@@ -1,35 +1,27 @@
-//! The real CAPO and our provider, one after the other on the same objects and the same cloud, both ways.
+//! The real CAPO and our provider, one after the other on the same objects and the same cloud, both ways; and CAPO after
+//! itself, which is what the other two are to be measured by.
 //!
 //! Needs CAPO's manager, which nothing here builds: its path is `CAPO_MANAGER`.
 //! `cargo test -p scenarios --test capo -- --test-threads=1`, with `KUBEBUILDER_ASSETS` set. `CAPO_RECORD` is a folder that gets what CAPO
 //! did, for `tests/adoption`, which takes it over in every run of the other tests.
 
 mod manager;
+mod provider;
+mod shape;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use kube::api::{Patch, PatchParams};
-use scenarios::cluster_api::Machine;
-use scenarios::recording::{self, Recording};
+use scenarios::recording::{self, Brought, Recording};
 use scenarios::scenario::Pace;
 use scenarios::{Picture, Scenario};
 use serde_json::{Value, json};
 use simulator::Delays;
-use tokio::time::sleep;
 
-use manager::Capo;
-
-/// Longer than CAPO waits between two looks at anything that is on its way.
-const QUIET: Duration = Duration::from_secs(17);
-const DEADLINE: Duration = Duration::from_secs(240);
-/// On the provider's clock: every wait of its own has passed once.
-const A_WHILE: Duration = Duration::from_secs(120);
-/// Our clock, when CAPO does not run.
-const FAST: u32 = 20;
-const MACHINES: [&str; 2] = ["cp-0", "worker-0"];
-const POOL: &str = "public";
+use provider::Provider;
+use shape::{POOL, Shape};
 
 /// A cloud that is fast, on the clock that CAPO has: everybody's.
 async fn open(namespace: &str) -> Result<Scenario> {
@@ -44,117 +36,29 @@ async fn open(namespace: &str) -> Result<Scenario> {
     let pace = Pace {
         speed: 1,
         delays,
-        deadline: DEADLINE,
+        deadline: provider::DEADLINE,
     };
     Scenario::open(namespace, &pace).await
 }
 
-/// A cluster to be, with a control plane machine and a worker.
-struct Shape {
-    cluster: Value,
-    worker: Value,
-    /// The machine that gets a floating IP.
-    outside: &'static str,
-}
-
-/// With most that can be asked for.
-fn everything() -> Shape {
-    let cluster = json!({
-        "managedSubnets": [{
-            "cidr": "10.6.0.0/24", "dnsNameservers": ["192.0.2.53"],
-            "allocationPools": [{ "start": "10.6.0.20", "end": "10.6.0.200" }],
-        }],
-        "managedNetwork": { "mtu": 1400 },
-        "managedSecurityGroups": {
-            "allowAllInClusterTraffic": true,
-            "clusterNodesSecurityGroupRules": [{
-                "name": "bgp", "direction": "ingress", "etherType": "IPv4", "protocol": "tcp",
-                "portRangeMin": 179, "portRangeMax": 179, "remoteManagedGroups": ["controlplane", "worker"],
-            }],
-        },
-        "apiServer": { "managedLoadBalancer": {
-            "enabled": true, "additionalPorts": [8132], "allowedCIDRs": ["203.0.113.0/24"],
-        } },
-        "tags": ["team-a"],
-        "bastion": { "enabled": true, "spec": machine() },
-    });
-    let mut worker = machine();
-    for (field, value) in [
-        ("trunk", json!(true)),
-        ("tags", json!(["blue"])),
-        ("serverMetadata", json!([{ "key": "rack", "value": "7" }])),
-        ("configDrive", json!(true)),
-        (
-            "additionalBlockDevices",
-            json!([
-                { "name": "data", "sizeGiB": 5, "storage": { "type": "Volume" } },
-                { "name": "scratch", "sizeGiB": 3, "storage": { "type": "Local" } },
-            ]),
-        ),
-        (
-            "ports",
-            json!([
-                { "allowedAddressPairs": [{ "ipAddress": "10.244.0.0/16" }] },
-                { "nameSuffix": "storage", "trunk": false, "enablePortSecurity": false, "description": "disks" },
-            ]),
-        ),
-        (
-            "floatingIPPoolRef",
-            json!({
-                "apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "OpenStackFloatingIPPool", "name": POOL,
-            }),
-        ),
-    ] {
-        worker[field] = value;
-    }
-    Shape {
-        cluster,
-        worker,
-        outside: MACHINES[1],
-    }
-}
-
-/// The floating IP of the API is on the control plane machine.
-fn without_balancer() -> Shape {
-    let cluster = json!({
-        "managedSubnets": [{ "cidr": "10.6.0.0/24" }],
-        "managedSecurityGroups": {},
-        "bastion": { "enabled": true, "spec": machine() },
-    });
-    Shape {
-        cluster,
-        worker: machine(),
-        outside: MACHINES[0],
-    }
-}
-
-fn machine() -> Value {
-    json!({
-        "flavor": { "filter": { "name": "SCS-2V-4-20s" } },
-        "image": { "filter": { "name": "ubuntu-capi-image-v1.36.2" } },
-        "rootVolume": { "sizeGiB": 20 },
-    })
-}
-
 /// Creates the objects and waits until whoever runs has made everything of them.
-async fn create(scenario: &Scenario, shape: Shape) -> Result<()> {
+async fn create(scenario: &Scenario, shape: &Shape, brought: &Brought) -> Result<()> {
     let cluster = &scenario.cluster;
-    let pool = json!({ "reclaimPolicy": "Delete", "maxIPs": 1 });
-    cluster.create_pool(POOL, pool).await?;
-    cluster.create(shape.cluster).await?;
+    let read = |spec: &Value| brought.read(scenario, spec.clone());
+    cluster.create_pool(POOL, read(&shape.pool)).await?;
+    cluster.create(read(&shape.cluster)).await?;
     cluster.provisioned().await?;
-    let machines = [(MACHINES[0], machine()), (MACHINES[1], shape.worker)];
-    let machines = machines.map(|(name, spec)| Machine {
-        name: name.to_owned(),
-        control_plane: name == MACHINES[0],
-        failure_domain: Some("az1".to_owned()),
-        spec,
-    });
+    let mut machines = shape.machines.clone();
+    for machine in &mut machines {
+        machine.spec = read(&machine.spec);
+    }
     cluster.add_machines(&machines).await?;
-    let bastion = cluster.wait_for("OpenStackCluster", &cluster.name, |object| {
-        object.data["status"]["bastion"]["floatingIP"].is_string()
-    });
-    bastion.await?;
+    if shape.has_bastion() {
+        let bastion = cluster.wait_for("OpenStackCluster", &cluster.name, |object| {
+            object.data["status"]["bastion"]["floatingIP"].is_string()
+        });
+        bastion.await?;
+    }
     let outside = cluster.wait_for("OpenStackMachine", shape.outside, |object| {
         let addresses = object.data["status"]["addresses"].as_array();
         addresses.is_some_and(|all| all.iter().any(|one| one["type"] == "ExternalIP"))
@@ -165,34 +69,7 @@ async fn create(scenario: &Scenario, shape: Shape) -> Result<()> {
 async fn delete(scenario: &Scenario) -> Result<()> {
     let cluster = &scenario.cluster;
     cluster.delete_all().await?;
-    cluster.delete("OpenStackFloatingIPPool", POOL).await?;
-    scenario.is_empty()
-}
-
-/// Waits until CAPO has asked the cloud for something, and then for nothing for so long that it waits for nothing.
-async fn quiet(scenario: &Scenario) -> Result<()> {
-    let deadline = Instant::now() + DEADLINE;
-    let (mut seen, mut since) = (0, Instant::now());
-    loop {
-        let total = scenario.cloud.log().total();
-        if total != seen {
-            (seen, since) = (total, Instant::now());
-        } else if seen > 0 && since.elapsed() > QUIET {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            bail!("CAPO is never quiet");
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
-}
-
-fn writes(scenario: &Scenario) -> Vec<String> {
-    let calls = scenario.cloud.log().all().into_iter();
-    let writes = calls.filter(|call| recording::is_write(&call.operation));
-    writes
-        .map(|call| format!("{} {} {:?}", call.operation, call.body, call.status))
-        .collect()
+    cluster.delete("OpenStackFloatingIPPool", POOL).await
 }
 
 /// As `clusterctl move` does.
@@ -209,113 +86,137 @@ async fn lose_status(scenario: &Scenario) -> Result<()> {
     Ok(())
 }
 
-/// What was written to the cloud or became of it, and what the objects no longer say.
-async fn changes(scenario: &Scenario, before: &Left) -> Result<String> {
-    let objects = recording::objects(scenario).await?;
-    let said = recording::difference(&objects, &before.objects);
-    let cloud = scenario.picture().difference(&before.cloud);
-    Ok([writes(scenario).join("\n"), cloud, said].concat())
-}
-
 /// What somebody leaves to whoever comes after.
 struct Left {
     cloud: Picture,
     objects: Vec<Value>,
 }
 
-async fn left(scenario: &Scenario) -> Result<Left> {
-    let (cloud, objects) = (scenario.picture(), recording::objects(scenario).await?);
-    scenario.cloud.log().take();
-    Ok(Left { cloud, objects })
+impl Left {
+    async fn by(scenario: &Scenario) -> Result<Self> {
+        let (cloud, objects) = (scenario.picture(), recording::objects(scenario).await?);
+        Ok(Self { cloud, objects })
+    }
+
+    /// What CAPO never writes is lost with the status.
+    fn without_what_is_ours(mut self) -> Self {
+        for object in &mut self.objects {
+            let ours = match object["kind"].as_str() {
+                Some("OpenStackServer") => "/status/addresses",
+                _ => "/status/apiServerManagedLoadBalancer/loadBalancerNetwork/tags",
+            };
+            object.pointer_mut(ours).map(Value::take);
+        }
+        self
+    }
+
+    /// What became of the cloud since, and what the objects no longer say.
+    async fn changes(&self, scenario: &Scenario) -> Result<String> {
+        let objects = recording::objects(scenario).await?;
+        let said = recording::difference(&objects, &self.objects);
+        Ok([scenario.picture().difference(&self.cloud), said].concat())
+    }
 }
 
-/// Ours runs until nothing changes any more.
-async fn ours_takes_over(scenario: &Scenario) -> Result<()> {
-    scenario.start()?;
-    for (controller, objects) in [
-        ("openstackcluster", 1),
-        ("openstackmachine", 2),
-        ("openstackserver", 3),
-    ] {
-        scenario.reconciled(controller, objects).await?;
-    }
-    scenario.cluster.provisioned().await?;
-    for name in MACHINES {
-        scenario.cluster.machine_ready(name).await?;
-    }
-    scenario.pass(A_WHILE).await;
-    scenario.crash().await
+/// What was sent to the cloud since a provider was started.
+fn writes(scenario: &Scenario) -> Vec<String> {
+    let calls = scenario.cloud.log().all().into_iter();
+    let writes = calls.filter(|call| recording::is_write(&call.operation));
+    writes
+        .map(|call| format!("{} {} {:?}", call.operation, call.body, call.status))
+        .collect()
 }
 
-/// CAPO runs until it waits for nothing; it has looked at everything.
-async fn capo_takes_over(scenario: &Scenario) -> Result<Capo> {
-    let capo = Capo::start(scenario).await?;
-    quiet(scenario).await?;
-    let looked = scenario.cloud.log().count("compute GET /servers/{id}");
-    ensure!(looked >= 3, "CAPO has looked at {looked} servers");
-    scenario.cluster.provisioned().await?;
-    for name in MACHINES {
-        scenario.cluster.machine_ready(name).await?;
-    }
-    Ok(capo)
+/// CAPO takes a bastion off the lists of the listeners while it does not know its addresses.
+fn split_lists(writes: Vec<String>) -> (Vec<String>, Vec<String>) {
+    const LIST: &str = r#"load-balancer PUT /lbaas/listeners/{id} {"listener":{"allowed_cidrs":["#;
+    writes
+        .into_iter()
+        .partition(|write| write.starts_with(LIST))
 }
 
-async fn from_capo_to_ours(namespace: &str, shape: Shape) -> Result<()> {
+/// One makes the cluster; the other takes it over with its status and without, and deletes it.
+async fn handed_over(namespace: &str, [from, to]: [Provider; 2], shape: Shape) -> Result<()> {
     let scenario = open(namespace).await?;
-    let capo = Capo::start(&scenario).await?;
-    create(&scenario, shape).await?;
-    quiet(&scenario).await?;
-    capo.stop();
+    let brought = Brought::send(&scenario, shape.brought.clone()).await?;
+    let of_the_user = scenario.picture();
+    let first = from.start(&scenario).await?;
+    create(&scenario, &shape, &brought).await?;
+    first.rests(&scenario, &shape).await?;
+    first.stop(&scenario).await?;
     if let Some(folder) = std::env::var_os("CAPO_RECORD") {
         let file = Path::new(&folder).join(format!("{namespace}.json"));
-        std::fs::write(file, Recording::of(&scenario).await?.to_string())?;
+        let made = Recording::of(&scenario, &brought).await?;
+        std::fs::write(file, made.to_string())?;
     }
 
-    let before = left(&scenario).await?;
-    scenario.set_speed(FAST);
-    ours_takes_over(&scenario).await?;
-    assert_eq!(changes(&scenario, &before).await?, "");
+    let mut before = Left::by(&scenario).await?;
+    let second = to.takes_over(&scenario, &shape).await?;
+    assert_eq!(writes(&scenario), [""; 0]);
+    assert_eq!(before.changes(&scenario).await?, "");
+    second.stop(&scenario).await?;
+    if to == Provider::Capo {
+        before = before.without_what_is_ours();
+    }
     lose_status(&scenario).await?;
-    ours_takes_over(&scenario).await?;
-    assert_eq!(changes(&scenario, &before).await?, "", "status was lost");
-    scenario.start()?;
-    delete(&scenario).await
-}
-
-async fn from_ours_to_capo(namespace: &str, shape: Shape) -> Result<()> {
-    let scenario = open(namespace).await?;
-    scenario.start()?;
-    create(&scenario, shape).await?;
-    scenario.settled().await?;
-    scenario.crash().await?;
-
-    let before = left(&scenario).await?;
-    capo_takes_over(&scenario).await?.stop();
-    assert_eq!(changes(&scenario, &before).await?, "");
-    lose_status(&scenario).await?;
-    let capo = capo_takes_over(&scenario).await?;
-    assert_eq!(changes(&scenario, &before).await?, "", "status was lost");
+    let second = to.takes_over(&scenario, &shape).await?;
+    let (lists, others) = split_lists(writes(&scenario));
+    let is_forgotten = to == Provider::Capo && shape.bastion_is_on_lists();
+    assert_eq!(!lists.is_empty(), is_forgotten, "{lists:?}");
+    assert_eq!(others, [""; 0], "status was lost");
+    assert_eq!(before.changes(&scenario).await?, "", "status was lost");
     delete(&scenario).await?;
-    capo.stop();
+    second.stop(&scenario).await?;
+    let remains = scenario.picture().difference(&of_the_user);
+    ensure!(remains.is_empty(), "left in the cloud:\n{remains}");
     Ok(())
 }
 
+const CAPO_TO_OURS: [Provider; 2] = [Provider::Capo, Provider::Ours];
+const OURS_TO_CAPO: [Provider; 2] = [Provider::Ours, Provider::Capo];
+const CAPO_TO_CAPO: [Provider; 2] = [Provider::Capo, Provider::Capo];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ours_takes_over_what_capo_made_and_deletes_it() -> Result<()> {
-    from_capo_to_ours("capo", everything()).await
+    handed_over("capo", CAPO_TO_OURS, shape::rich()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ours_takes_over_a_cluster_of_capo_without_a_load_balancer() -> Result<()> {
-    from_capo_to_ours("capo-bare", without_balancer()).await
+    handed_over("capo-bare", CAPO_TO_OURS, shape::bare()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ours_takes_over_a_cluster_of_capo_on_brought_networks() -> Result<()> {
+    handed_over("capo-brought", CAPO_TO_OURS, shape::brought()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn capo_takes_over_what_ours_made_and_deletes_it() -> Result<()> {
-    from_ours_to_capo("ours", everything()).await
+    handed_over("ours", OURS_TO_CAPO, shape::rich()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn capo_takes_over_a_cluster_of_ours_without_a_load_balancer() -> Result<()> {
-    from_ours_to_capo("ours-bare", without_balancer()).await
+    handed_over("ours-bare", OURS_TO_CAPO, shape::bare()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn capo_takes_over_a_cluster_of_ours_on_brought_networks() -> Result<()> {
+    handed_over("ours-brought", OURS_TO_CAPO, shape::brought()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn capo_takes_over_what_it_made_itself() -> Result<()> {
+    handed_over("itself", CAPO_TO_CAPO, shape::rich()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn capo_takes_over_its_own_cluster_without_a_load_balancer() -> Result<()> {
+    handed_over("itself-bare", CAPO_TO_CAPO, shape::bare()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn capo_takes_over_its_own_cluster_on_brought_networks() -> Result<()> {
+    handed_over("itself-brought", CAPO_TO_CAPO, shape::brought()).await
 }
