@@ -177,9 +177,11 @@ impl World {
         };
         match (&request.method, rest) {
             (&Method::GET, []) => {
+                let filters = Filters::read(request, None)?;
                 let ids = list(&parent, "members").map(id);
-                let rows =
-                    ids.filter_map(|id| Some(shown(self.row(Resource::Members, &id)?, None)));
+                let rows = ids.filter_map(|id| self.row(Resource::Members, &id));
+                let rows = rows.filter(|row| filters.fit(row));
+                let rows = rows.map(|row| shown(row, None));
                 let paging = self.paging(request, "v2.0", PAGE, PAGE);
                 page(request, "members", rows.collect(), &paging)
             }
