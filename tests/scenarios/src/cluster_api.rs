@@ -277,11 +277,7 @@ impl Cluster {
     /// What does not go before the deadline.
     pub async fn delete_machines(&self, names: &[String]) -> Result<()> {
         for (kind, waits) in [("OpenStackMachine", true), ("Machine", false)] {
-            let api = self.api(kind);
-            let deletes = names.iter().map(|name| {
-                let api = api.clone();
-                async move { api.delete(name, &DeleteParams::default()).await.map(drop) }
-            });
+            let deletes = names.iter().map(|name| self.ask_to_go(kind, name));
             futures::stream::iter(deletes)
                 .buffer_unordered(AT_A_TIME)
                 .try_collect::<()>()
@@ -320,13 +316,21 @@ impl Cluster {
     /// # Errors
     /// The object as it was at the deadline.
     pub async fn delete(&self, kind: &str, name: &str) -> Result<()> {
-        let api = self.api(kind);
-        match api.delete(name, &DeleteParams::default()).await {
-            Err(kube::Error::Api(refused)) if refused.code == 404 => return Ok(()),
-            result => result?,
-        };
+        self.ask_to_go(kind, name).await?;
         let gone = self.until(kind, name, "gone", |object| object.is_none());
         gone.await.map(drop)
+    }
+
+    /// Deletes an object, which may be gone already.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn ask_to_go(&self, kind: &str, name: &str) -> Result<()> {
+        let api = self.api(kind);
+        match api.delete(name, &DeleteParams::default()).await {
+            Err(kube::Error::Api(refused)) if refused.code == 404 => Ok(()),
+            result => Ok(result.map(drop)?),
+        }
     }
 
     async fn secret(&self, name: &str, key: &str, value: &str) -> Result<()> {

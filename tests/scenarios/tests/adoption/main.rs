@@ -51,6 +51,25 @@ async fn a_cluster_on_brought_networks_whose_status_was_lost_is_taken_over_witho
     taken_over("adopt-brought-lost", BROUGHT, false).await;
 }
 
+/// Nothing of it was looked at before, and no status says what it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_goes_before_it_is_taken_over_leaves_nothing() {
+    let left = play("adopt-gone", CAPO, false).await;
+    let cluster = &left.scenario.cluster;
+    for kind in ["OpenStackMachine", "OpenStackCluster"] {
+        for object in left.objects.iter().filter(|o| o["kind"] == kind) {
+            let name = object["metadata"]["name"].as_str().unwrap();
+            cluster.ask_to_go(kind, name).await.unwrap();
+        }
+    }
+    left.scenario.start().unwrap();
+    left.is_deleted().await;
+
+    let writes = writes(&left.scenario);
+    let made = writes.iter().filter(|write| write.contains(" POST "));
+    assert_eq!(made.collect::<Vec<_>>(), [""; 0]);
+}
+
 /// One is added right after the takeover, and CAPO's goes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_in_place_of_one_of_capo_looks_like_it() {
@@ -95,10 +114,7 @@ async fn taken_over(namespace: &str, recorded: &str, with_status: bool) {
     let objects = recording::objects(scenario).await.unwrap();
     assert_eq!(recording::difference(&objects, &left.objects), "");
 
-    scenario.cluster.delete_all().await.unwrap();
-    let pool = scenario.cluster.delete("OpenStackFloatingIPPool", "public");
-    pool.await.unwrap();
-    unchanged(&scenario.picture(), &left.of_the_user);
+    left.is_deleted().await;
 }
 
 /// What CAPO has left.
@@ -107,6 +123,17 @@ struct Left {
     objects: Vec<Value>,
     /// What was in the cloud before it came.
     of_the_user: Picture,
+}
+
+impl Left {
+    /// Deletes it all; what the user has brought stays.
+    async fn is_deleted(&self) {
+        let cluster = &self.scenario.cluster;
+        cluster.delete_all().await.unwrap();
+        let pool = cluster.delete("OpenStackFloatingIPPool", "public");
+        pool.await.unwrap();
+        unchanged(&self.scenario.picture(), &self.of_the_user);
+    }
 }
 
 async fn play(namespace: &str, recorded: &str, with_status: bool) -> Left {
