@@ -220,3 +220,18 @@ async fn capo_takes_over_its_own_cluster_without_a_load_balancer() -> Result<()>
 async fn capo_takes_over_its_own_cluster_on_brought_networks() -> Result<()> {
     handed_over("itself-brought", CAPO_TO_CAPO, shape::brought()).await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ours_takes_over_a_cluster_of_capo_behind_ovn() -> Result<()> {
+    handed_over("capo-ovn", CAPO_TO_OURS, shape::ovn()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn capo_takes_over_a_cluster_of_ours_behind_ovn() -> Result<()> {
+    handed_over("ours-ovn", OURS_TO_CAPO, shape::ovn()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn capo_takes_over_its_own_cluster_behind_ovn() -> Result<()> {
+    handed_over("itself-ovn", CAPO_TO_CAPO, shape::ovn()).await
+}

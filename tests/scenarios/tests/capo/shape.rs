@@ -106,6 +106,32 @@ pub fn bare() -> Shape {
     }
 }
 
+/// Behind a load balancer of OVN, with addresses of the user's choice.
+pub fn ovn() -> Shape {
+    let cluster = json!({
+        "managedSubnets": [{ "cidr": "10.6.0.0/24" }],
+        "managedSecurityGroups": { "allowAllInClusterTraffic": true },
+        "apiServer": {
+            "fixedIP": "10.6.0.5",
+            "managedLoadBalancer": { "enabled": true, "provider": "ovn" },
+        },
+        "controlPlaneAvailabilityZones": ["az1", "az2"],
+        "controlPlaneOmitAvailabilityZone": true,
+    });
+    let mut master = small();
+    master["ports"] = json!([{ "fixedIPs": [{ "ipAddress": "10.6.0.11" }] }]);
+    Shape {
+        brought: Vec::new(),
+        cluster,
+        pool: json!({ "reclaimPolicy": "Delete" }),
+        machines: vec![
+            control_plane("cp-0", master),
+            machine("worker-0", outside(small())),
+        ],
+        outside: "worker-0",
+    }
+}
+
 /// On networks, a router, groups and floating IPs of the user, with load balancer in a network of its own.
 pub fn brought() -> Shape {
     let cluster = json!({
