@@ -37,6 +37,7 @@ impl Api<'_> {
             query: Query::new(),
             body: None,
             microversion: self.microversion,
+            revision: None,
             above_version: false,
         }
     }
@@ -117,9 +118,20 @@ impl Api<'_> {
 
     /// Updates a row and tells the view.
     pub async fn update<T: Row>(&self, path: &[&str], body: &impl Serialize) -> Result<T> {
-        let updated = self
-            .write::<T, T>(Method::PUT, T::ONE, path, json!({T::ONE: body}))
-            .await?;
+        self.update_as_of(path, body, None).await
+    }
+
+    /// The same, refused with [`ErrorKind::Conflict`] when the row is no longer at this revision.
+    pub async fn update_as_of<T: Row>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+        revision: Option<i64>,
+    ) -> Result<T> {
+        let mut call = self.call(Method::PUT, T::ONE, path);
+        call.body = Some(json!({T::ONE: body}));
+        call.revision = revision;
+        let updated: T = self.change::<T, T>(&call, T::ONE).await?;
         self.wrote(updated.clone());
         Ok(updated)
     }
@@ -134,8 +146,12 @@ impl Api<'_> {
     ) -> Result<A> {
         let mut call = self.call(method, key, path);
         call.body = Some(body);
-        let result = match self.cloud.send(&call).await {
-            Ok(reply) => field(&call, reply.body, key),
+        self.change::<T, A>(&call, key).await
+    }
+
+    async fn change<T: Row, A: DeserializeOwned>(&self, call: &Call, key: &str) -> Result<A> {
+        let result = match self.cloud.send(call).await {
+            Ok(reply) => field(call, reply.body, key),
             Err(error) => Err(error),
         };
         self.unsure_after(T::KIND, &result);

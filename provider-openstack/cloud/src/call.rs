@@ -16,6 +16,8 @@ pub(crate) struct Call {
     pub query: Vec<(String, String)>,
     pub body: Option<Value>,
     pub microversion: Option<&'static str>,
+    /// Carried out only if the resource is still at this revision; Neutron's alone.
+    pub revision: Option<i64>,
     /// Whether the path begins above the version of the base.
     pub above_version: bool,
 }

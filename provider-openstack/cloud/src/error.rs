@@ -36,7 +36,7 @@ pub enum ErrorKind {
     Forbidden,
     /// 404.
     NotFound,
-    /// 409: in use, a duplicate, or busy with another change.
+    /// 409: in use, a duplicate, or busy with another change. 412: it has changed meanwhile.
     Conflict,
     /// 403, 409 or 413 with a message about quota: waits for somebody to raise or free it.
     QuotaExceeded,
@@ -84,7 +84,7 @@ impl ErrorKind {
             403 | 409 | 413 if quota() => Self::QuotaExceeded,
             403 => Self::Forbidden,
             404 | 410 => Self::NotFound,
-            409 => Self::Conflict,
+            409 | 412 => Self::Conflict,
             413 | 429 => Self::RateLimited,
             501 => Self::Unsupported,
             500.. => Self::Server,
@@ -114,11 +114,16 @@ impl std::fmt::Display for ErrorKind {
 }
 
 impl Error {
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Whether the same call may succeed later without anybody changing anything. What cannot be read
+    /// is most often the page of a proxy.
     pub fn is_transient(&self) -> bool {
         matches!(
             self.kind,
-            ErrorKind::RateLimited | ErrorKind::Server | ErrorKind::Transport | ErrorKind::Conflict
+            ErrorKind::RateLimited
+                | ErrorKind::Server
+                | ErrorKind::Transport
+                | ErrorKind::Conflict
+                | ErrorKind::Decode
         )
     }
 
@@ -207,6 +212,7 @@ mod tests {
         );
         assert_eq!(ErrorKind::of(403, "no"), ErrorKind::Forbidden);
         assert_eq!(ErrorKind::of(409, "in use"), ErrorKind::Conflict);
+        assert_eq!(ErrorKind::of(412, "revision"), ErrorKind::Conflict);
         assert_eq!(ErrorKind::of(504, ""), ErrorKind::Server);
     }
 }

@@ -45,6 +45,7 @@ mod error;
 pub mod identity;
 pub mod image;
 pub mod loadbalancer;
+mod login;
 mod metrics;
 pub mod network;
 mod service;

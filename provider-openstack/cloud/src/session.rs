@@ -5,13 +5,13 @@
 //! that is safe. GET, PUT and DELETE are safe to repeat; a POST is repeated only when it cannot have
 //! been carried out (no connection, 429).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -20,6 +20,7 @@ use crate::change::{Change, Feed};
 use crate::credentials::Credentials;
 use crate::error::message_of;
 use crate::identity::{Token, login_body, tokens_url};
+use crate::login::{Held, Login};
 use crate::wire::Redacted;
 use crate::{Error, ErrorKind, Metrics, Result, Service, transport};
 
@@ -40,22 +41,12 @@ struct Inner {
     metrics: Arc<Metrics>,
     slots: Semaphore,
     login: Mutex<Login>,
-}
-
-/// The token, and the login that gave it.
-struct Login {
-    token: Arc<Token>,
-    /// When a renewal failed last, although the token still works.
-    failed: Option<Instant>,
-    /// When and why the credentials themselves were refused, after the token was.
-    refused: Option<(Instant, Error)>,
+    /// Held by who logs in.
+    renewing: tokio::sync::Mutex<()>,
 }
 
 /// Nobody is left alone for longer than this, whatever is asked for.
 const LONGEST_REST: Duration = Duration::from_secs(3600);
-/// How long a token that still works is used after its renewal failed, before the next try; and how
-/// long refused credentials are, for all who use the session.
-const RENEWAL_PAUSE: Duration = Duration::from_secs(15);
 
 impl std::fmt::Debug for Cloud {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -97,11 +88,8 @@ impl Cloud {
         Ok(Self {
             inner: Arc::new(Inner {
                 project_id: token.project_id.clone(),
-                login: Mutex::new(Login {
-                    token: Arc::new(token),
-                    failed: None,
-                    refused: None,
-                }),
+                login: Mutex::new(Login::new(Arc::new(token))),
+                renewing: tokio::sync::Mutex::default(),
                 slots,
                 credentials,
                 client,
@@ -175,43 +163,65 @@ impl Cloud {
         )
     }
 
-    /// A token that has not been refused and does not end soon. One login at a time: who waits for
-    /// it finds the new token. While Keystone is away a token is used to its end.
+    fn login(&self) -> MutexGuard<'_, Login> {
+        // A panic elsewhere does not make a token worse.
+        let login = self.inner.login.lock();
+        login.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A token that has not been refused and does not end soon. One login at a time: who has no token
+    /// waits for it, and while the old one works, all but the one who logs in go on with that.
     async fn token(&self, refused: Option<&Token>) -> Result<Arc<Token>> {
+        let held = self.login().held(refused)?;
+        let renewing = &self.inner.renewing;
+        let _renewing = match held {
+            Held::Good(token) => return Ok(token),
+            Held::Usable(token) => match renewing.try_lock() {
+                Ok(guard) => guard,
+                Err(_) => return Ok(token),
+            },
+            Held::Spent => renewing.lock().await,
+        };
+        // Perhaps somebody else has just done it.
+        let known = self.login().held(refused)?;
+        let old = match known {
+            Held::Good(token) => return Ok(token),
+            Held::Usable(token) => Some(token),
+            Held::Spent => None,
+        };
+        self.renew(old).await
+    }
+
+    /// Logs in. While the `old` token works only a refusal by Keystone itself ends it: whatever else
+    /// goes wrong may be wrong with the way there.
+    async fn renew(&self, old: Option<Arc<Token>>) -> Result<Arc<Token>> {
         let inner = &self.inner;
-        let mut current = inner.login.lock().await;
-        let paused = |at: Instant| at.elapsed() < RENEWAL_PAUSE;
-        if let Some((at, error)) = &current.refused
-            && paused(*at)
-        {
-            return Err(error.clone());
-        }
-        let is_refused = refused.is_some_and(|old| old.value == current.token.value);
-        let usable = !is_refused && current.refused.is_none() && !current.token.has_ended();
-        if usable && (!current.token.ends_soon() || current.failed.is_some_and(paused)) {
-            return Ok(current.token.clone());
-        }
-        let (client, credentials) = (&inner.client, &inner.credentials);
-        match login(client, credentials, &inner.metrics, &inner.slots).await {
-            Ok(token) => {
-                *current = Login {
-                    token: Arc::new(token),
-                    failed: None,
-                    refused: None,
-                };
+        let result = login(
+            &inner.client,
+            &inner.credentials,
+            &inner.metrics,
+            &inner.slots,
+        )
+        .await;
+        let mut current = self.login();
+        match (result, old) {
+            (Ok(token), _) => {
+                let token = Arc::new(token);
+                *current = Login::new(token.clone());
+                Ok(token)
             }
-            Err(error) if usable && error.is_transient() => {
+            (Err(error), Some(old)) if error.kind != ErrorKind::Unauthorized => {
                 tracing::debug!(%error, "token not renewed, used on");
                 current.failed = Some(Instant::now());
+                Ok(old)
             }
-            Err(error) => {
+            (Err(error), _) => {
                 if !error.is_transient() {
                     current.refused = Some((Instant::now(), error.clone()));
                 }
-                return Err(error);
+                Err(error)
             }
         }
-        Ok(current.token.clone())
     }
 
     /// Sends a request and reads its answer as JSON.
@@ -249,6 +259,9 @@ impl Cloud {
             if let Some(version) = call.microversion {
                 let (name, value) = call.service.microversion_header(version);
                 request = request.header(name, value);
+            }
+            if let Some(revision) = call.revision {
+                request = request.header("If-Match", format!("revision_number={revision}"));
             }
             if let Some(body) = &call.body {
                 request = request.json(body);
@@ -407,10 +420,11 @@ impl Exchange<'_> {
             ErrorKind::Decode,
             format!("the answer is not JSON: {error}"),
         );
+        // Most often the page of a proxy.
         Failure {
             error,
             not_done: false,
-            passing: false,
+            passing: true,
         }
     }
 }

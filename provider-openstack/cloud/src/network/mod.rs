@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::api::{Api, Listed, Query};
 use crate::change::{Change, Kind, Row};
-use crate::{Cloud, Result, Service};
+use crate::{Cloud, ErrorKind, Result, Service};
 
 pub use types::{
     AddressPair, AllocationPool, FixedIp, FloatingIp, FloatingIpCreate, Gateway, Network,
@@ -218,8 +218,8 @@ impl Networking<'_> {
         self.0.create(&["security-groups"], &body).await
     }
 
-    /// Creates rules, of any groups, in one request, all or none: one duplicate refuses all with
-    /// [`crate::ErrorKind::Conflict`].
+    /// Creates rules of one group in one request, all or none: one duplicate refuses all with
+    /// [`crate::ErrorKind::Conflict`], and rules of different groups are a bad request.
     pub async fn create_rules(
         &self,
         rules: &[SecurityGroupRuleCreate],
@@ -253,15 +253,34 @@ impl Networking<'_> {
         self.0.create(&["floatingips"], ip).await
     }
 
-    /// Leads a floating IP to a port, or nowhere.
+    /// Leads a floating IP to a port, or nowhere, wherever it leads now: Neutron moves it without a word.
+    /// [`crate::View::associate_floating_ip`] takes care.
     pub async fn associate_floating_ip(
         &self,
         id: &str,
         port_id: Option<&str>,
     ) -> Result<FloatingIp> {
-        self.0
-            .update(&["floatingips", id], &json!({"port_id": port_id}))
-            .await
+        self.associate_as_of(id, port_id, None).await
+    }
+
+    /// The same, unless it has changed since this revision. Where Neutron shows revisions it knows the
+    /// condition as well: one plugin brings both.
+    pub(crate) async fn associate_as_of(
+        &self,
+        id: &str,
+        port_id: Option<&str>,
+        revision: Option<i64>,
+    ) -> Result<FloatingIp> {
+        let (path, body) = (["floatingips", id], json!({"port_id": port_id}));
+        let result = self.0.update_as_of(&path, &body, revision).await;
+        if result
+            .as_ref()
+            .is_err_and(|error| error.kind == ErrorKind::Conflict)
+        {
+            // Somebody else leads it, or has changed it: what we know of it is too old.
+            self.0.cloud.changed(Change::Unsure(Kind::FloatingIps));
+        }
+        result
     }
 
     /// Replaces the tags of a network, subnet, router, port, trunk, security group or floating IP.

@@ -214,6 +214,8 @@ pub struct FloatingIp {
     /// The port it leads to; empty while it leads nowhere.
     pub port_id: String,
     pub status: NetworkStatus,
+    /// Neutron counts the changes; `None` where it does not, or when the number is not known any more.
+    pub revision_number: Option<i64>,
 }
 
 /// What a network is created with.

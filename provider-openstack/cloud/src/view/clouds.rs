@@ -14,6 +14,8 @@ use crate::{Cloud, Credentials, Error, Metrics, Result};
 const REFUSED_FOR: Duration = Duration::from_secs(15);
 /// A view that nobody is interested in is dropped after this.
 const UNUSED_FOR: Duration = Duration::from_secs(900);
+/// How often such views are looked for.
+const SWEEP: Duration = Duration::from_secs(60);
 
 /// All views, shared by all controllers. Other credentials, another region or another CA are another
 /// view at once.
@@ -22,6 +24,7 @@ pub struct Clouds {
     metrics: Arc<Metrics>,
     wakes: Wakes,
     slots: Mutex<HashMap<String, Arc<Slot>>>,
+    swept: Mutex<Instant>,
 }
 
 #[derive(Debug)]
@@ -44,6 +47,7 @@ impl Clouds {
             metrics,
             wakes,
             slots: Mutex::default(),
+            swept: Mutex::new(Instant::now()),
         }
     }
 
@@ -91,6 +95,12 @@ impl Clouds {
     }
 
     fn drop_unused(&self) {
+        let mut swept = locked(&self.swept);
+        if swept.elapsed() < SWEEP {
+            return;
+        }
+        *swept = Instant::now();
+        drop(swept);
         locked(&self.slots).retain(|_, slot| !slot.is_unused());
     }
 }

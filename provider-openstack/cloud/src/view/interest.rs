@@ -9,7 +9,9 @@ use crate::Kind;
 pub(crate) struct Interest {
     follows: HashMap<String, HashSet<String>>,
     followers: HashMap<String, BTreeSet<String>>,
-    expects: HashMap<String, Vec<Kind>>,
+    expects: HashMap<String, BTreeSet<Kind>>,
+    /// How many keys expect a kind.
+    expected: HashMap<Kind, usize>,
 }
 
 impl Interest {
@@ -39,12 +41,21 @@ impl Interest {
 
     /// Replaces what `key` expects to change soon.
     pub fn expect(&mut self, key: &str, kinds: &[Kind]) {
-        self.expects.insert(key.to_owned(), kinds.to_vec());
+        self.settled(key);
+        let kinds: BTreeSet<Kind> = kinds.iter().copied().collect();
+        for &kind in &kinds {
+            *self.expected.entry(kind).or_default() += 1;
+        }
+        self.expects.insert(key.to_owned(), kinds);
     }
 
     /// `key` expects nothing any more.
     pub fn settled(&mut self, key: &str) {
-        self.expects.remove(key);
+        for kind in self.expects.remove(key).unwrap_or_default() {
+            if let Some(count) = self.expected.get_mut(&kind) {
+                *count -= 1;
+            }
+        }
     }
 
     /// `key` is gone.
@@ -55,7 +66,7 @@ impl Interest {
 
     /// Whether anybody expects this kind to change.
     pub fn is_expected(&self, kind: Kind) -> bool {
-        self.expects.values().any(|kinds| kinds.contains(&kind))
+        self.expected.get(&kind).is_some_and(|&count| count > 0)
     }
 
     /// Whether anybody follows the row with this id or name.
@@ -111,10 +122,12 @@ mod tests {
     fn a_kind_is_expected_until_the_last_key_has_settled() {
         let mut interest = Interest::default();
         interest.expect("a", &[Kind::Ports, Kind::Servers]);
+        interest.expect("b", &[Kind::Servers, Kind::Servers]);
         interest.expect("b", &[Kind::Servers]);
         interest.settled("a");
+        interest.settled("a");
         assert!(!interest.is_expected(Kind::Ports) && interest.is_expected(Kind::Servers));
-        interest.settled("b");
-        assert!(interest.is_empty());
+        interest.forget("b");
+        assert!(interest.is_empty() && !interest.is_expected(Kind::Servers));
     }
 }

@@ -216,6 +216,24 @@ impl View {
         Ok(found)
     }
 
+    /// Leads a floating IP to a port, or nowhere, if it is still as in `seen`, the snapshot that this was
+    /// decided by. Neutron itself would take it away from whoever uses it by now.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Conflict`] when it has changed; the next snapshot shows how.
+    pub async fn associate_floating_ip(
+        &self,
+        id: &str,
+        port_id: Option<&str>,
+        seen: &Tables,
+    ) -> Result<()> {
+        let known = seen.floating_ips.get(id);
+        let revision = known.and_then(|ip| ip.revision_number);
+        let network = self.cloud().network();
+        let done = network.associate_as_of(id, port_id, revision).await;
+        done.map(drop)
+    }
+
     /// `key` wants to be woken when one of these changes, appears or vanishes: ids, or names of rows
     /// that need not exist yet. Replaces what it followed. `seen` is the snapshot that it has decided
     /// by: what has changed since then wakes it at once, so that nothing is missed in between.

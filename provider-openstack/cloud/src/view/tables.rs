@@ -295,6 +295,11 @@ impl Tables {
     pub(crate) fn apply(&mut self, change: Change) -> Changed {
         match change {
             Change::Wrote(item) => self.apply_write(*item),
+            Change::Gone(Kind::Ports, id) => {
+                let mut changed = self.apply_delete(Kind::Ports, &id);
+                changed.extend(self.free_addresses(&id));
+                changed
+            }
             Change::Gone(kind, id) => self.apply_delete(kind, &id),
             Change::Ending(kind, id) => self.end(kind, &id),
             Change::Tags(kind, id, tags) => self.set_tags(kind, &id, tags),
@@ -319,6 +324,20 @@ impl Tables {
     fn edit<T: Tabled>(&mut self, id: &str, edit: impl FnOnce(&mut T)) -> Changed {
         let at = self.tick();
         T::table_mut(self).edit(id, at, edit)
+    }
+
+    /// Neutron lets go of the floating IPs of a port with the port.
+    fn free_addresses(&mut self, port: &str) -> Changed {
+        let ids = self.floating_ips.of(port).map(|ip| ip.id.clone());
+        let ids: Vec<String> = ids.collect();
+        let free = |ip: &mut FloatingIp| {
+            ip.port_id.clear();
+            ip.fixed_ip_address = None;
+            ip.revision_number = None;
+        };
+        ids.iter()
+            .flat_map(|id| self.edit::<FloatingIp>(id, free))
+            .collect()
     }
 
     /// The service deletes it in its own time: it says so until a list shows it gone.
@@ -347,7 +366,11 @@ impl Tables {
             Kind::Ports => self.edit::<Port>(id, |row| row.tags = tags),
             Kind::Trunks => self.edit::<Trunk>(id, |row| row.tags = tags),
             Kind::SecurityGroups => self.edit::<SecurityGroup>(id, |row| row.tags = tags),
-            Kind::FloatingIps => self.edit::<FloatingIp>(id, |row| row.tags = tags),
+            Kind::FloatingIps => self.edit::<FloatingIp>(id, |row| {
+                row.tags = tags;
+                // Neutron counts that too, but does not say how far it is now.
+                row.revision_number = None;
+            }),
             // The other services take tags with the resource itself.
             _ => Changed::new(),
         }

@@ -90,6 +90,28 @@ fn a_deleted_server_says_so_until_it_is_gone() {
     assert!(tables.servers.is_empty());
 }
 
+/// Neutron says nothing of it, and the list of floating IPs may be old.
+#[test]
+fn the_floating_ips_of_a_deleted_port_are_free() {
+    let mut tables = Tables::default();
+    for (id, port_id) in [("1", "p"), ("2", "q")] {
+        tables.apply_write(Item::FloatingIps(FloatingIp {
+            id: id.into(),
+            port_id: port_id.into(),
+            fixed_ip_address: Some("10.6.0.4".into()),
+            revision_number: Some(1),
+            ..FloatingIp::default()
+        }));
+    }
+    tables.apply_write(Item::Ports(port("p", "a", "s")));
+    let changed = tables.apply(Change::Gone(Kind::Ports, "p".into()));
+    assert!(changed.contains(&"1".to_owned()), "who follows it is woken");
+    let free = tables.floating_ips.get("1").unwrap();
+    assert_eq!((free.port_id.as_str(), &free.fixed_ip_address), ("", &None));
+    assert_eq!(tables.floating_ips.of("p").count(), 0);
+    assert_eq!(tables.floating_ips.get("2").unwrap().port_id, "q");
+}
+
 #[test]
 fn rules_members_and_tags_are_fed_into_their_owner() {
     let mut tables = Tables::default();

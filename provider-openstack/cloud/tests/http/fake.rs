@@ -200,10 +200,11 @@ async fn answer(
     for (name, value) in headers {
         response = response.header(name, value);
     }
-    let text = if body.is_null() {
-        String::new()
-    } else {
-        body.to_string()
+    let text = match body {
+        Value::Null => String::new(),
+        // The page of a proxy.
+        Value::String(page) => page,
+        body => body.to_string(),
     };
     response.body(Body::from(text)).unwrap()
 }

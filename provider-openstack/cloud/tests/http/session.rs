@@ -325,6 +325,71 @@ async fn a_token_is_used_to_its_end_while_keystone_is_away() {
     assert_ne!(fake.last(PORTS).headers["x-auth-token"], "hour");
 }
 
+/// Keystone never answers, and the token is good for some minutes yet.
+#[tokio::test]
+async fn who_has_a_token_does_not_wait_for_the_next_one() {
+    let fake = Fake::start().await;
+    let answer = short_login(&fake, "hour", "2026-11-21T13:00:00Z");
+    fake.script(LOGIN, answer);
+    let cloud = fake.connect().await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(56 * 60)).await;
+    tokio::time::resume();
+    fake.hold(LOGIN);
+    let renews = cloud.clone();
+    let renews = tokio::spawn(async move { renews.network().ports(&[]).await.map(drop) });
+    fake.until_held().await;
+    for _ in 0..3 {
+        let asked = async {
+            cloud.check().await?;
+            cloud.network().ports(&[]).await
+        };
+        let asked = tokio::time::timeout(Duration::from_secs(20), asked);
+        asked.await.expect("waits for Keystone").unwrap();
+    }
+    assert_eq!(fake.last(PORTS).headers["x-auth-token"], "hour");
+    assert!(!renews.is_finished());
+    renews.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_refusal_ends_a_token_that_works() {
+    let fake = Fake::start().await;
+    let answer = short_login(&fake, "hour", "2026-11-21T13:00:00Z");
+    fake.script(LOGIN, answer);
+    let cloud = fake.connect().await;
+    tokio::time::advance(Duration::from_secs(56 * 60)).await;
+    fake.script(LOGIN, (404, Vec::new(), json!("<html>no such page</html>")));
+    cloud.network().ports(&[]).await.unwrap();
+    assert_eq!(fake.last(PORTS).headers["x-auth-token"], "hour");
+    assert_eq!(fake.count(LOGIN), 2);
+    tokio::time::advance(Duration::from_secs(20)).await;
+    fake.script(LOGIN, refusal(401));
+    let error = cloud.network().ports(&[]).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unauthorized);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_instead_of_a_list_passes() {
+    let fake = Fake::start().await;
+    let cloud = fake.connect().await;
+    let page = || (200, Vec::new(), json!("<html>back in a minute</html>"));
+    fake.script(PORTS, page());
+    cloud.network().ports(&[]).await.unwrap();
+    assert_eq!(fake.count(PORTS), 2);
+    for _ in 0..4 {
+        fake.script(PORTS, page());
+    }
+    let error = cloud.network().ports(&[]).await.unwrap_err();
+    assert!(error.kind == ErrorKind::Decode && error.is_transient());
+
+    let create = "POST /network/v2.0/ports";
+    fake.script(create, page());
+    let created = cloud.network().create_port(&PortCreate::default()).await;
+    assert!(created.unwrap_err().may_have_happened());
+    assert_eq!(fake.count(create), 1, "it may have been carried out");
+}
+
 #[tokio::test]
 async fn a_service_outside_the_region_is_named() {
     let fake = Fake::start().await;
