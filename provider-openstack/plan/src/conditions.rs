@@ -1,7 +1,14 @@
 //! Conditions whose transition time changes only when their status does.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// What the API server takes of a message, in characters.
+const LONGEST: usize = 32768;
+/// How many entries of a list a message names.
+const NAMED: usize = 10;
 
 /// Sets one condition, at `now`, for the object's `generation`.
 ///
@@ -17,13 +24,32 @@ pub fn set(conditions: &mut Vec<Condition>, new: New<'_>, generation: Option<i64
         type_: new.type_.to_string(),
         status: new.status.word().to_string(),
         reason: new.reason.to_string(),
-        message: new.message,
+        message: cut(new.message),
         last_transition_time: since,
         observed_generation: generation,
     };
     match found {
         Some(old) => *old = condition,
         None => conditions.push(condition),
+    }
+}
+
+/// What is too long would be refused, and everything else in the status with it.
+fn cut(mut message: String) -> String {
+    let at = |n| message.char_indices().nth(n).map(|(at, _)| at);
+    if let (Some(end), Some(_)) = (at(LONGEST - 1), at(LONGEST)) {
+        message.truncate(end);
+        message.push('…');
+    }
+    message
+}
+
+/// A list for a message, which names the first of many.
+pub(crate) fn listed<T: fmt::Display>(all: &[T]) -> String {
+    let named: Vec<String> = all.iter().take(NAMED).map(T::to_string).collect();
+    match all.len().saturating_sub(NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
     }
 }
 
@@ -126,6 +152,31 @@ mod tests {
             set(&mut known, before, None, Timestamp::UNIX_EPOCH);
             assert_eq!(unseen(&known), after);
         }
+    }
+
+    #[test]
+    fn a_message_is_as_long_as_the_api_server_takes() {
+        let said = |message: &str| {
+            let mut conditions = Vec::new();
+            let new = New::not("Ready", "Creating", message);
+            set(&mut conditions, new, None, Timestamp::UNIX_EPOCH);
+            conditions.remove(0).message
+        };
+        for letter in ["x", "ü"] {
+            let longest = letter.repeat(32768);
+            assert_eq!(said(&longest), longest);
+            let longer = said(&letter.repeat(32769));
+            assert_eq!(longer.chars().count(), 32768);
+            assert!(longer.ends_with('…'));
+        }
+    }
+
+    #[test]
+    fn a_list_names_the_first_of_many() {
+        let all: Vec<usize> = (1..=12).collect();
+        assert_eq!(listed(&all[..2]), "1, 2");
+        assert_eq!(listed(&all[..10]), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10");
+        assert_eq!(listed(&all), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more");
     }
 
     #[test]

@@ -130,8 +130,8 @@ pub struct Difference {
     pub missing: Vec<WantedRule>,
 }
 
-/// Compares without regard to descriptions, and as Neutron does: a range of ports that is 0, any
-/// protocol, and a prefix that covers everything are all the same as none.
+/// Compares without regard to descriptions, and as Neutron does: a range of ports that is 0 or holds
+/// all of them, any protocol, and a prefix that covers everything are all the same as none.
 pub fn difference(wanted: &[WantedRule], existing: &[ExistingRule]) -> Difference {
     let mut needed = HashSet::new();
     let wanted: Vec<&WantedRule> = wanted
@@ -159,27 +159,49 @@ fn canonical(rule: &Rule) -> Rule {
         .protocol
         .as_ref()
         .map(|protocol| protocol.to_lowercase());
+    let all = rule.port_min == Some(1) && rule.port_max == Some(65535);
+    let port = |port: Option<i32>| port.filter(|port| *port != 0 && !all);
     Rule {
         protocol: protocol
             .as_deref()
-            .and_then(protocol_name)
+            .and_then(|protocol| protocol_name(protocol, rule.ether_type))
             .map(str::to_string),
-        port_min: rule.port_min.filter(|port| *port != 0),
-        port_max: rule.port_max.filter(|port| *port != 0),
+        port_min: port(rule.port_min),
+        port_max: port(rule.port_max),
         remote_ip_prefix: rule.remote_ip_prefix.as_deref().and_then(network_prefix),
         ..rule.clone()
     }
 }
 
-fn protocol_name(protocol: &str) -> Option<&str> {
+fn protocol_name(protocol: &str, ether_type: EtherType) -> Option<&str> {
     match protocol {
         "" | "any" | "0" => None,
+        "icmp" | "1" if ether_type == EtherType::IPv6 => Some("ipv6-icmp"),
         "1" => Some("icmp"),
         "6" => Some("tcp"),
         "17" => Some("udp"),
         "58" | "icmpv6" | "ipv6-icmp" => Some("ipv6-icmp"),
         "132" => Some("sctp"),
         other => Some(other),
+    }
+}
+
+/// What is asked of Neutron for the ports of a user: no range where both are 0, as in CAPO, but for
+/// ICMP, which has a type and a code 0.
+pub(crate) fn ports(
+    protocol: Option<&str>,
+    min: Option<i32>,
+    max: Option<i32>,
+) -> (Option<i32>, Option<i32>) {
+    let is_icmp = protocol.is_some_and(|protocol| {
+        matches!(
+            protocol.to_lowercase().as_str(),
+            "icmp" | "1" | "icmpv6" | "ipv6-icmp" | "58"
+        )
+    });
+    match (min.unwrap_or_default(), max.unwrap_or_default()) {
+        (0, 0) if !is_icmp => (None, None),
+        _ => (min, max),
     }
 }
 
@@ -268,201 +290,4 @@ fn ingress(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cluster(subnets: &[IpNet]) -> Cluster<'_> {
-        Cluster {
-            control_plane_group: "cp",
-            worker_group: "w",
-            bastion_group: Some("b"),
-            api_port: 8443,
-            additional_ports: &[9000],
-            subnets,
-            api_from: Some(&[]),
-            allow_all_in_cluster: false,
-        }
-    }
-
-    fn existing(rules: &[WantedRule]) -> Vec<ExistingRule> {
-        let with_id = |(n, wanted): (usize, &WantedRule)| ExistingRule {
-            id: n.to_string(),
-            rule: wanted.rule.clone(),
-        };
-        rules.iter().enumerate().map(with_id).collect()
-    }
-
-    /// Each rule for ingress, such as `IPv4 tcp 22 b`.
-    fn brief(rules: &[WantedRule]) -> Vec<String> {
-        let ingress = rules
-            .iter()
-            .filter(|wanted| wanted.rule.direction == Direction::Ingress);
-        ingress
-            .map(|WantedRule { rule, .. }| {
-                let from = rule
-                    .remote_group_id
-                    .as_ref()
-                    .or(rule.remote_ip_prefix.as_ref());
-                let protocol = rule.protocol.as_deref().unwrap_or("any");
-                let port = rule.port_min.unwrap_or_default();
-                let from = from.map_or("anyone", String::as_str);
-                format!("{:?} {protocol} {port} {from}", rule.ether_type)
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_cluster_gets_the_rules_of_capo() {
-        let subnets = ["10.6.0.0/24".parse().unwrap()];
-        let cluster = cluster(&subnets);
-        assert_eq!(
-            brief(&control_plane(&cluster)),
-            [
-                "IPv4 tcp 8443 anyone",
-                "IPv4 tcp 9000 anyone",
-                "IPv4 tcp 2379 cp",
-                "IPv4 tcp 10250 cp",
-                "IPv4 tcp 10250 w",
-                "IPv4 tcp 22 b",
-            ]
-        );
-        assert_eq!(
-            brief(&worker(&cluster)),
-            [
-                "IPv4 tcp 30000 10.6.0.0/24",
-                "IPv4 udp 30000 10.6.0.0/24",
-                "IPv4 tcp 30000 w",
-                "IPv4 udp 30000 w",
-                "IPv4 tcp 30000 cp",
-                "IPv4 udp 30000 cp",
-                "IPv4 tcp 10250 w",
-                "IPv4 tcp 10250 cp",
-                "IPv4 tcp 22 b",
-            ]
-        );
-        assert_eq!(brief(&bastion(&cluster)), ["IPv4 tcp 22 anyone"]);
-    }
-
-    #[test]
-    fn an_ipv6_subnet_brings_every_rule_for_ipv6() {
-        let subnets = ["10.6.0.0/24".parse().unwrap(), "fd00::/64".parse().unwrap()];
-        let (single, dual) = (cluster(&subnets[..1]), cluster(&subnets));
-        for rules in [control_plane, worker, bastion] {
-            let mut expected = brief(&rules(&single));
-            let in_ipv6 = |rule: &String| {
-                rule.replace("IPv4", "IPv6")
-                    .replace("10.6.0.0/24", "fd00::/64")
-            };
-            expected.extend(expected.clone().iter().map(in_ipv6));
-            let mut have = brief(&rules(&dual));
-            expected.sort();
-            have.sort();
-            assert_eq!(have, expected);
-        }
-    }
-
-    #[test]
-    fn the_api_can_be_kept_to_some() {
-        let sources = [
-            "192.0.2.0/24".parse().unwrap(),
-            "2001:db8::/32".parse().unwrap(),
-        ];
-        let cluster = Cluster {
-            api_from: Some(&sources),
-            ..cluster(&[])
-        };
-        assert_eq!(
-            brief(&control_plane(&cluster))[..8],
-            [
-                "IPv4 tcp 8443 192.0.2.0/24",
-                "IPv6 tcp 8443 2001:db8::/32",
-                "IPv4 tcp 8443 cp",
-                "IPv4 tcp 8443 w",
-                "IPv4 tcp 9000 192.0.2.0/24",
-                "IPv6 tcp 9000 2001:db8::/32",
-                "IPv4 tcp 9000 cp",
-                "IPv4 tcp 9000 w",
-            ]
-        );
-    }
-
-    #[test]
-    fn in_cluster_traffic_can_be_open() {
-        let cluster = Cluster {
-            allow_all_in_cluster: true,
-            ..cluster(&[])
-        };
-        for rules in [control_plane(&cluster), worker(&cluster)] {
-            let open = rules
-                .iter()
-                .filter(|wanted| wanted.description == "In-cluster Ingress")
-                .count();
-            assert_eq!(open, 2);
-            assert!(
-                !rules
-                    .iter()
-                    .any(|wanted| wanted.description == "Kubelet API")
-            );
-        }
-    }
-
-    #[test]
-    fn only_what_differs_is_touched() {
-        let wanted = control_plane(&cluster(&[]));
-        assert_eq!(
-            difference(&wanted, &existing(&wanted)),
-            Difference::default()
-        );
-        let mut have = existing(&wanted[1..]);
-        have.push(ExistingRule {
-            id: "foreign".into(),
-            rule: Rule {
-                port_min: Some(22),
-                ..wanted[2].rule.clone()
-            },
-        });
-        have.push(ExistingRule {
-            id: "twice".into(),
-            rule: wanted[2].rule.clone(),
-        });
-        let difference = difference(&wanted, &have);
-        assert_eq!(difference.surplus, ["foreign", "twice"]);
-        assert_eq!(difference.missing, wanted[..1]);
-    }
-
-    #[test]
-    fn spellings_that_mean_the_same_are_the_same() {
-        let spelled = |protocol: &str, prefix: &str| {
-            let mut wanted = tcp("", 80, 80, Anyone);
-            wanted.rule.protocol = Some(protocol.into());
-            wanted.rule.remote_ip_prefix = Some(prefix.into());
-            wanted
-        };
-        for (a, b) in [
-            (spelled("TCP", "10.0.0.1/8"), spelled("6", "10.0.0.0/8")),
-            (spelled("any", "0.0.0.0/0"), spelled("", "0.0.0.0/0")),
-            (spelled("17", "192.0.2.1"), spelled("udp", "192.0.2.1/32")),
-        ] {
-            assert_eq!(
-                difference(std::slice::from_ref(&a), &existing(&[b])),
-                Difference::default(),
-                "{a:?}"
-            );
-        }
-        assert_eq!(
-            difference(
-                &[spelled("tcp", "10.0.0.0/8")],
-                &existing(&[spelled("tcp", "10.0.0.0/9")])
-            )
-            .missing
-            .len(),
-            1
-        );
-    }
-
-    #[test]
-    fn a_rule_that_is_wanted_twice_is_created_once() {
-        let wanted = [tcp("a", 1, 1, Anyone), tcp("b", 1, 1, Anyone)];
-        assert_eq!(difference(&wanted, &[]).missing.len(), 1);
-    }
-}
+mod tests;

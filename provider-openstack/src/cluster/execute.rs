@@ -242,6 +242,7 @@ async fn balance(
             .update_monitor(monitor, &wire::probe(*probe))
             .await
             .map(drop),
+        Balance::DeleteMonitor { monitor } => octavia.delete_monitor(monitor).await,
         Balance::Delete => octavia.delete_load_balancer(load_balancer).await,
     }
 }

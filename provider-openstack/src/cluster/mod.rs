@@ -204,7 +204,8 @@ impl Controller {
 
     /// Whether these very actions were done last time as well.
     fn is_again(&self, key: &Key, actions: &[Action]) -> bool {
-        let before = locked(&self.last).insert(key.clone(), actions.to_vec());
+        let actions: Vec<Action> = actions.iter().map(Action::repeated).collect();
+        let before = locked(&self.last).insert(key.clone(), actions.clone());
         before.is_some_and(|before| before == actions)
     }
 

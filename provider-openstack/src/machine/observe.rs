@@ -10,6 +10,7 @@ use cloud::{Kind, Service, View};
 use crds::openstack::v1alpha1::OpenStackServer;
 use plan::machine::{Action, Ingress, Seen, SeenIngress, Want};
 use plan::step::Step;
+use plan::world::State;
 use runtime::backoff::jittered;
 use runtime::{Key, Requeue};
 
@@ -94,6 +95,9 @@ fn ingress(tables: &Tables, want: &Want, server: Option<&OpenStackServer>) -> Se
                 .filter(|ip| ip.floating_ip_address == *address)
                 .map(world::floating_ip)
                 .collect();
+            let ports = seen.floating_ips.iter();
+            let ports = ports.filter_map(|ip| tables.ports.get(ip.port_id.as_ref()?));
+            seen.ports.extend(ports.map(world::port));
         }
         Ingress::LoadBalancer { id, .. } => {
             let pools = || {
@@ -140,17 +144,29 @@ fn follow(seen: &Observed, key: &str, step: &Step<Action>) {
     if let (Some((view, tables)), Some(around)) = (&seen.cloud, &seen.plan.ingress) {
         let balancers = around.load_balancers.iter().map(|balancer| &balancer.id);
         let pools = around.pools.iter().map(|pool| &pool.id);
-        let addresses = around.floating_ips.iter().map(|ip| &ip.id);
+        let ips = around.floating_ips.iter();
+        let addresses = ips.flat_map(|ip| ip.port_id.iter().chain([&ip.id]));
         let mut follows: BTreeSet<String> =
             balancers.chain(pools).chain(addresses).cloned().collect();
         match step {
             Step::Wait(waiting) if !waiting.on.is_empty() => {
                 follows.extend(waiting.on.iter().map(|awaited| awaited.id.clone()));
-                // It is pending as long as one of its pools or members is.
-                view.expect(key, &[Kind::LoadBalancers]);
+                view.expect(key, expected(around));
             }
             _ => view.settled(key),
         }
         view.follow(key, follows, tables);
+    }
+}
+
+/// A load balancer is pending as long as one of its pools or members is. Once it is not, the pools tell
+/// what has become of a member.
+fn expected(around: &SeenIngress) -> &'static [Kind] {
+    let busy = |state: State| matches!(state, State::Pending | State::Deleting);
+    let mut members = around.members.iter();
+    let in_doubt = members.any(|member| member.state == State::Pending);
+    match around.load_balancers.iter().any(|lb| busy(lb.state)) {
+        false if in_doubt => &[Kind::LoadBalancers, Kind::Pools],
+        _ => &[Kind::LoadBalancers],
     }
 }

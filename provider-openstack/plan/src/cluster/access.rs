@@ -15,6 +15,7 @@ use super::own;
 use super::resolve::Net;
 use super::seen::{Management, Seen};
 use super::want::{self, Want};
+use crate::conditions::listed;
 use crate::names::Role;
 use crate::step::Problem;
 use crate::world::{Direction, LoadBalancer, Router, Rule};
@@ -312,7 +313,7 @@ fn lock_out(want: &Want, users: &[String], out: &IpNet) -> Problem {
         reason: "LocksOutManagement".into(),
         object: want.identity.object.clone(),
         field: FIELD.into(),
-        value: users.join(", "),
+        value: listed(users),
         way_out: format!(
             "{}: add it. Until then nobody else is let in or shut out",
             leaves_out(out)
@@ -333,9 +334,11 @@ fn sorted(cidrs: impl Iterator<Item = String>) -> Vec<String> {
     cidrs.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
+/// As Octavia and Neutron keep it: without the bits of a host.
 fn net(entry: &str) -> Option<IpNet> {
     let host = || entry.parse().ok().map(|host: IpAddr| host.into());
-    entry.parse().ok().or_else(host)
+    let net: Option<IpNet> = entry.parse().ok().or_else(host);
+    net.map(|net| net.trunc())
 }
 
 #[cfg(test)]
@@ -351,7 +354,7 @@ mod tests {
         let own = || list(&["10.6.0.0/24", "172.29.1.2"]);
         let all = |_: &IpNet| true;
         assert_eq!(canonical(&[], own(), all), list(&[]));
-        let users = list(&["192.0.2.1", "nonsense", "2001:DB8::/32", "192.0.2.1/32"]);
+        let users = list(&["192.0.2.1", "nonsense", "2001:DB8::7/32", "192.0.2.1/32"]);
         let expected = [
             "10.6.0.0/24",
             "172.29.1.2/32",
@@ -367,7 +370,9 @@ mod tests {
     #[test]
     fn lists_are_the_same_however_they_are_written() {
         let cloud = list(&["2001:DB8::/32", "192.0.2.1", "10.6.0.9/24"]);
-        let ours = list(&["10.6.0.9/24", "192.0.2.1/32", "2001:db8::/32"]);
+        let ours = list(&["10.6.0.0/24", "192.0.2.1/32", "2001:db8::/32"]);
         assert_eq!(same(&cloud), ours);
+        let twice = list(&["192.0.2.17/24", "192.0.2.0/24", "192.0.2.18/24"]);
+        assert_eq!(same(&twice), list(&["192.0.2.0/24"]));
     }
 }

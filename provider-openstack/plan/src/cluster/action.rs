@@ -182,6 +182,19 @@ impl Action {
         }
     }
 
+    /// The same for an action that does nothing but what an earlier one did: without the id of a rule,
+    /// which is another one whenever the rule is made anew.
+    #[must_use]
+    pub fn repeated(&self) -> Self {
+        match self {
+            Action::DeleteRule { group, .. } => Action::DeleteRule {
+                group: group.clone(),
+                rule: String::new(),
+            },
+            other => other.clone(),
+        }
+    }
+
     /// The condition that is False, and why, when this fails. `None` when nothing lacks.
     pub fn condition(&self) -> Option<(ConditionType, Reason)> {
         use {ConditionType as Of, Reason as Why};
@@ -302,6 +315,17 @@ impl fmt::Display for Action {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rule_that_is_deleted_again_is_told_by_its_group() {
+        let delete = |group: &str, rule: &str| Action::DeleteRule {
+            group: group.into(),
+            rule: rule.into(),
+        };
+        let told = delete("a", "1").repeated();
+        assert_eq!(delete("a", "2").repeated(), told);
+        assert_ne!(delete("b", "1").repeated(), told);
+    }
 
     /// Condition and reason, as users' tools know them of CAPO.
     #[test]

@@ -38,6 +38,9 @@ pub enum Balance {
         monitor: String,
         probe: Probe,
     },
+    DeleteMonitor {
+        monitor: String,
+    },
     /// With listeners, pools, members and monitors.
     Delete,
 }
@@ -76,6 +79,7 @@ impl Balance {
             Balance::CreatePool(_) => "CreatePool",
             Balance::CreateMonitor { .. } => "CreateMonitor",
             Balance::UpdateMonitor { .. } => "UpdateMonitor",
+            Balance::DeleteMonitor { .. } => "DeleteMonitor",
             Balance::Delete => "DeleteLoadBalancer",
         }
     }
@@ -95,6 +99,7 @@ impl Balance {
             Balance::CreatePool(new) => write!(f, "create pool {}", new.name),
             Balance::CreateMonitor { name, .. } => write!(f, "create monitor {name}"),
             Balance::UpdateMonitor { monitor, .. } => write!(f, "update monitor {monitor}"),
+            Balance::DeleteMonitor { monitor } => write!(f, "delete monitor {monitor}"),
             Balance::Delete => write!(f, "delete load balancer {load_balancer}"),
         }
     }

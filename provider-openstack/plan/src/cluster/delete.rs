@@ -14,7 +14,7 @@ use super::own;
 use super::seen::Seen;
 use super::want::Gone;
 use super::{Decision, Published};
-use crate::conditions::{self, New};
+use crate::conditions::{self, New, listed};
 use crate::names::Role;
 use crate::step::{Awaited, Resource, Step, Waiting};
 use crate::world::{FloatingIp, LoadBalancer, Network, Port, SecurityGroup, State};
@@ -261,7 +261,7 @@ fn list(ports: &[&Port]) -> String {
         .iter()
         .map(|port| format!("{} {} ({})", port.id, port.name, port.device_owner))
         .collect();
-    list.join(", ")
+    listed(&list)
 }
 
 fn networks<'a>(gone: &Gone, seen: &'a Seen) -> Vec<&'a Network> {

@@ -148,9 +148,10 @@ fn surplus<'s>(
     })
 }
 
+/// Created by us, and not named by the user, for the API or for a bastion that may be switched off.
 fn is_ours(want: &Want, ip: &FloatingIp) -> bool {
     ip.description == want.identity.names.description()
-        && want.api.floating_address.as_ref() != Some(&ip.address)
+        && !want.keep_floating_ips.contains(&ip.address)
 }
 
 fn no_external_network(want: &Want) -> Problem {

@@ -13,7 +13,7 @@ use super::seen::Seen;
 use super::vip;
 use super::want::{LoadBalancer as Wanted, Probe, Want};
 use crate::step::{Awaited, Problem, Resource, Waiting};
-use crate::world::{Listener, LoadBalancer, Pool, State};
+use crate::world::{Listener, LoadBalancer, Monitor, Pool, State};
 
 /// What the load balancer is planned from.
 pub(super) struct Context<'a, 'w> {
@@ -50,8 +50,10 @@ pub(super) fn plan<'a>(
         .map(|surplus| change(surplus, Balance::Delete))
         .collect();
     actions.extend(next.map(|next| change(balancer, next)));
-    // One that is busy but complete is changed by somebody else: a machine that joins, for example.
-    let complete = actions.is_empty() && balancer.state != State::Deleting;
+    // One that is busy but complete is changed by somebody else: a machine that joins, for example. But
+    // not before there may be machines: then it is the last of what makes it complete.
+    let joinable = balancer.state != State::Deleting && was_provisioned(cx.seen);
+    let complete = actions.is_empty() && joinable;
     let busy = std::iter::once(&balancer)
         .chain(&own.surplus)
         .find(|balancer| is_busy(balancer));
@@ -62,6 +64,11 @@ pub(super) fn plan<'a>(
         }),
         _ => Ok(Part::usable(balancer, actions)),
     }
+}
+
+fn was_provisioned(seen: &Seen) -> bool {
+    let initialization = seen.status.initialization.as_ref();
+    initialization.and_then(|known| known.provisioned) == Some(true)
 }
 
 /// Octavia refuses every change of it.
@@ -195,19 +202,20 @@ fn method(balancer: &LoadBalancer) -> Balancing {
     }
 }
 
+/// One that Octavia gave up on probes nothing: it is made anew, which hurts no connection.
 fn monitor(cx: &Context<'_, '_>, pool: &Pool, name: String) -> Option<Balance> {
     let probe = cx.wanted.monitor;
-    match cx
-        .seen
-        .monitors
-        .iter()
-        .find(|monitor| monitor.pool_id == pool.id)
-    {
+    let is_its =
+        |monitor: &&Monitor| monitor.pool_id == pool.id && monitor.state != State::Deleting;
+    match cx.seen.monitors.iter().find(is_its) {
         None if cx.seen.octavia.refuses_monitor => None,
         None => Some(Balance::CreateMonitor {
             pool: pool.id.clone(),
             name,
             probe,
+        }),
+        Some(have) if have.state == State::Error => Some(Balance::DeleteMonitor {
+            monitor: have.id.clone(),
         }),
         Some(have) if probe == Probe::of(have) => None,
         Some(have) => Some(Balance::UpdateMonitor {

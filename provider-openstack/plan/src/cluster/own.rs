@@ -8,6 +8,7 @@
 
 use super::seen::Seen;
 use super::want::Identity;
+use crate::conditions::listed;
 use crate::names::{Role, SECURITY_GROUP_DESCRIPTION};
 use crate::step::Problem;
 use crate::world::{LoadBalancer, Network, Router, SecurityGroup};
@@ -198,7 +199,7 @@ fn choose<'a, T>(
         way_out: format!(
             "{} have this name ({}): rename or delete those that are not in use",
             ids.len(),
-            ids.join(", ")
+            listed(&ids)
         ),
     })
 }

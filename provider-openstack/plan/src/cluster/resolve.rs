@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::seen::Seen;
 use super::want::{self, Brought, By, External, Named, Want};
+use crate::conditions::listed;
 use crate::step::Problem;
 use crate::world::{Network, Router, Subnet};
 use crate::{filter, near};
@@ -303,7 +304,7 @@ impl Choice<'_> {
                     ids.len(),
                     self.kind,
                     self.place,
-                    ids.join(", ")
+                    listed(&ids)
                 );
                 Err(self.problem(named, "Ambiguous", way_out))
             }

@@ -1,6 +1,7 @@
 //! The router between the cluster's subnets and the external network.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use super::action::{Action, NewRouter};
 use super::network::set_tags;
@@ -74,11 +75,17 @@ fn update(
     let has = |wanted: &FixedIp| {
         router.gateway_ips.iter().any(|have| {
             have.subnet_id == wanted.subnet_id
-                && (wanted.ip_address.is_empty() || have.ip_address == wanted.ip_address)
+                && (wanted.ip_address.is_empty()
+                    || is_same_address(&have.ip_address, &wanted.ip_address))
         })
     };
-    let settled = router.gateway_network_id.as_deref() == Some(external.id.as_str())
-        && wanted.iter().all(has);
+    let settled = match &router.gateway_network_id {
+        // As in CAPO, a gateway that is there stays, whichever network is found today: another one would
+        // change the address that the machines come from.
+        Some(_) if wanted.is_empty() => true,
+        Some(network) => *network == external.id && wanted.iter().all(has),
+        None => false,
+    };
     if !settled {
         let (router, network) = (router.id.clone(), external.id.clone());
         actions.push(Action::SetGateway {
@@ -88,6 +95,12 @@ fn update(
         });
     }
     Ok(actions)
+}
+
+/// However they are written.
+fn is_same_address(one: &str, other: &str) -> bool {
+    let parse = |address: &str| address.parse::<IpAddr>().ok();
+    one == other || parse(one).is_some_and(|one| parse(other) == Some(one))
 }
 
 /// An address with an empty `ip_address` is any of its subnet.

@@ -13,6 +13,9 @@ use crate::rules::{self, WantedRule};
 use crate::step::{Problem, Resource};
 use crate::world::{Rule, SecurityGroup};
 
+/// What a rule of the user calls the group that it is in.
+const ITSELF: &str = "self";
+
 /// The groups of the machines.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct MachineGroups<'a> {
@@ -139,19 +142,34 @@ fn wanted_rules<'a>(
     cluster: &rules::Cluster<'_>,
     found: &MachineGroups<'a>,
 ) -> Vec<(&'a SecurityGroup, Vec<WantedRule>)> {
-    let with = |mut rules: Vec<WantedRule>, users: &[UserRule]| {
-        rules.extend(users.iter().filter_map(|rule| user_rule(rule, found)));
-        rules
+    let with = |group: &'a SecurityGroup, mut rules: Vec<WantedRule>, users: &[UserRule]| {
+        let users = users.iter();
+        rules.extend(users.filter_map(|rule| user_rule(rule, group, found)));
+        (group, rules)
     };
-    let control_plane = with(rules::control_plane(cluster), &groups.control_plane_rules);
-    let worker = with(rules::worker(cluster), &groups.worker_rules);
+    let (control_plane, worker) = (rules::control_plane(cluster), rules::worker(cluster));
+    let machines = [
+        with(
+            found.control_plane,
+            control_plane,
+            &groups.control_plane_rules,
+        ),
+        with(found.worker, worker, &groups.worker_rules),
+    ];
     let bastion = found.bastion.map(|group| (group, rules::bastion(cluster)));
-    let machines = [(found.control_plane, control_plane), (found.worker, worker)];
     machines.into_iter().chain(bastion).collect()
 }
 
-fn user_rule(user: &UserRule, found: &MachineGroups<'_>) -> Option<WantedRule> {
+/// A rule of the user in `group`.
+fn user_rule(
+    user: &UserRule,
+    group: &SecurityGroup,
+    found: &MachineGroups<'_>,
+) -> Option<WantedRule> {
     let mut rule = user.rule.clone();
+    if rule.remote_group_id.as_deref() == Some(ITSELF) {
+        rule.remote_group_id = Some(group.id.clone());
+    }
     if let Some(role) = user.remote {
         let group = match role {
             Role::ControlPlane => found.control_plane,

@@ -13,6 +13,7 @@ use super::want::{
     ManagedSubnet, Named, Network, Probe, Router, UserRule, Want, Zones,
 };
 use crate::names::{ClusterNames, Role};
+use crate::rules;
 use crate::step::Problem;
 use crate::world::{Direction, EtherType, Rule};
 
@@ -347,6 +348,9 @@ fn probe(monitor: Option<&APIServerLoadBalancerMonitor>) -> Probe {
 
 /// One rule, or one for each managed group of the other side.
 fn user_rules(spec: &SecurityGroupRuleSpec) -> Vec<UserRule> {
+    let protocol = spec.protocol.clone().filter(|named| !named.is_empty());
+    let ports = (spec.port_range_min, spec.port_range_max);
+    let (port_min, port_max) = rules::ports(protocol.as_deref(), ports.0, ports.1);
     let rule = Rule {
         direction: match spec.direction {
             RuleDirection::Ingress => Direction::Ingress,
@@ -356,9 +360,9 @@ fn user_rules(spec: &SecurityGroupRuleSpec) -> Vec<UserRule> {
             Some(ApiEtherType::IPv6) => EtherType::IPv6,
             Some(ApiEtherType::IPv4) | None => EtherType::IPv4,
         },
-        protocol: spec.protocol.clone(),
-        port_min: spec.port_range_min,
-        port_max: spec.port_range_max,
+        protocol,
+        port_min,
+        port_max,
         remote_group_id: spec.remote_group_id.clone(),
         remote_ip_prefix: spec.remote_ip_prefix.clone(),
     };

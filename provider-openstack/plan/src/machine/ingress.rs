@@ -7,6 +7,7 @@ use crds::openstack::v1alpha1::OpenStackServer;
 
 use super::report::{Outcome, Said, Saying};
 use super::{Action, Ingress, NewMember, Seen, SeenIngress, Want};
+use crate::names;
 use crate::step::{Awaited, Problem, Resource, Step, Waiting};
 use crate::world::{FixedIp, LoadBalancer, Member, Pool, Port, State};
 
@@ -58,7 +59,7 @@ fn members(
     let Some((_, address)) = found.or_else(|| node_address(want, seen, server, other)) else {
         return no_address(want, reason, if ipv6 { "IPv6" } else { "IPv4" });
     };
-    let mut wrong = Vec::new();
+    let (mut wrong, mut pending) = (Vec::new(), None);
     for (port, server_port) in ports {
         let Some(pool) = pool(want, seen, balancer, *port) else {
             return waits(format!(
@@ -75,12 +76,29 @@ fn members(
             subnet: other_network.then(|| address.subnet_id.clone()),
             tags: want.cluster.tags.clone(),
         };
-        wrong.extend(corrections(seen, &pool.name, wanted));
+        let found = find_member(seen, &wanted);
+        pending = pending.or(found.filter(|member| member.state == State::Pending));
+        wrong.extend(corrections(seen, &pool.name, found, wanted));
     }
-    one_at_a_time(balancer, wrong, |message| {
+    let next = one_at_a_time(balancer, wrong, |message| {
         Said::ingress(Saying::not(Reason::Progressing, message))
+    });
+    match (next, pending) {
+        (Some(next), _) => next,
+        (None, Some(member)) => waits(format!("Octavia works on member {}", member.name)),
+        (None, None) => (Step::Done, Said::ingress(Saying::ready())),
+    }
+}
+
+/// The member that serves, or soon will: not one that goes, or that Octavia gave up on.
+fn find_member<'a>(seen: &'a SeenIngress, wanted: &NewMember) -> Option<&'a Member> {
+    let mut members = seen.members.iter();
+    members.find(|member| {
+        member.pool_id == wanted.pool
+            && member.name == wanted.name
+            && (&member.address, member.port) == (&wanted.address, wanted.port)
+            && !matches!(member.state, State::Error | State::Deleting)
     })
-    .unwrap_or_else(|| (Step::Done, Said::ingress(Saying::ready())))
 }
 
 /// The load balancer refuses changes while it works on one, so they go one by one. `None` when
@@ -120,24 +138,26 @@ fn pool<'a>(
         .find(|pool| pool.name == name)
 }
 
-/// What makes the pool hold the wanted member and no other of its name. A member's address cannot
-/// be changed, so a wrong one goes first; and so does one that a machine before left at this address.
-fn corrections(seen: &SeenIngress, pool_name: &str, wanted: NewMember) -> Vec<Action> {
+/// What makes the pool hold the wanted member, which may have been `found`, and no other of its name.
+/// A member's address cannot be changed, so a wrong one goes first; and so does one that a machine
+/// before left at this address.
+fn corrections(
+    seen: &SeenIngress,
+    pool_name: &str,
+    found: Option<&Member>,
+    wanted: NewMember,
+) -> Vec<Action> {
     let right = |member: &&Member| member.address == wanted.address && member.port == wanted.port;
     let ours = |member: &&Member| member.name == wanted.name;
     let left = |member: &&Member| right(member) && member.name.starts_with(pool_name);
     let of_pool = (seen.members.iter()).filter(|member| member.pool_id == wanted.pool);
-    let named: Vec<&Member> = of_pool
-        .filter(|member| ours(member) || left(member))
-        .collect();
-    let mut mine = named.iter().copied().filter(ours);
-    let keep = mine.find(right).map(|member| member.id.clone());
+    let named = of_pool.filter(|member| ours(member) || left(member));
+    let is_found = |member: &Member| found.is_some_and(|found| found.id == member.id);
     let mut actions: Vec<Action> = named
-        .iter()
-        .filter(|member| Some(&member.id) != keep.as_ref() && member.state != State::Deleting)
+        .filter(|member| !is_found(member) && member.state != State::Deleting)
         .map(|member| delete_member(&wanted.load_balancer, member))
         .collect();
-    if keep.is_none() {
+    if found.is_none() {
         actions.push(Action::CreateMember(wanted));
     }
     actions
@@ -171,19 +191,37 @@ fn floating_ip(
         let said = Said::ingress(Saying::not(reason, problem.to_string()));
         return (Step::Blocked(problem), said);
     };
-    if floating_ip.port_id.is_some() {
-        // Here, or on another control plane node: it leads to an API server.
-        return (Step::Done, Said::ingress(Saying::ready()));
+    let leads_to = floating_ip.port_id.as_deref();
+    // Here, or on another control plane node: it leads to an API server.
+    let done = (Step::Done, Said::ingress(Saying::ready()));
+    if leads_to.is_some_and(|port| !is_left(want, seen, port)) {
+        return done;
     }
     let Some((port, _)) = node_address(want, seen, server, IpAddr::is_ipv4) else {
         return no_address(want, reason, "IPv4");
     };
+    if leads_to == Some(port.id.as_str()) {
+        return done;
+    }
     let action = Action::AssociateFloatingIp {
         floating_ip: floating_ip.id.clone(),
         port: port.id.clone(),
     };
     let said = Said::ingress(Saying::not(Reason::Progressing, action.to_string()));
     (Step::Do(vec![action]), said)
+}
+
+/// Whether a port of a machine of the cluster lost its server, as when somebody deletes that in Nova: it
+/// leads to no API server. A port of the user may be without a device and lead to one all the same.
+fn is_left(want: &Want, seen: &SeenIngress, port: &str) -> bool {
+    let cluster = &want.cluster;
+    let ours = [
+        names::description(&cluster.name),
+        cluster.names.description(),
+    ];
+    let mut ports = seen.ports.iter();
+    let found = ports.find(|have| have.id == port);
+    found.is_some_and(|port| port.device_id.is_empty() && ours.contains(&port.description))
 }
 
 /// The first address of the server in the cluster's network that fits, with its port.

@@ -37,7 +37,7 @@ pub struct Seen {
 /// What API traffic to a control plane node goes through.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SeenIngress {
-    /// The ports that the server object records.
+    /// The ports that the server object records, and that which the floating IP leads to.
     pub ports: Vec<Port>,
     pub load_balancers: Vec<LoadBalancer>,
     pub pools: Vec<Pool>,

@@ -199,6 +199,7 @@ impl Ingress {
             let first = first.find(|port| *port != 0).unwrap_or(6443);
             let further = managed.additional_ports.iter();
             let further = further.filter_map(|port| u16::try_from(*port).ok());
+            let further = further.filter(|port| *port != first);
             return Ingress::LoadBalancer {
                 id: balancer.id.clone(),
                 ports: std::iter::once((first, managed.member_port.unwrap_or(first)))

@@ -361,6 +361,19 @@ fn rules_for_some_stay_while_it_is_open_whom_the_cluster_lets_in() {
 }
 
 #[test]
+fn a_host_with_the_length_of_a_network_is_that_network() {
+    for provider in ["amphora", "ovn"] {
+        let mut cloud = cloud_with_ovn();
+        let users = json!(["192.0.2.17/24", "192.0.2.18/24"]);
+        let decision = settle(&restricted(provider, users, true), &mut cloud);
+        let status = decision.status.status.api_server_managed_load_balancer;
+        let published = status.expect("published").allowed_cidrs;
+        let nets = published.iter().filter(|cidr| cidr.starts_with("192.0.2."));
+        assert_eq!(nets.collect::<Vec<_>>(), ["192.0.2.0/24"]);
+    }
+}
+
+#[test]
 fn a_list_in_other_words_is_not_set_again() {
     let mut cloud = cloud();
     let spec = restricted("amphora", json!(["192.0.2.1"]), true);

@@ -276,6 +276,57 @@ fn a_changed_monitor_is_updated_in_place() {
 }
 
 #[test]
+fn a_monitor_in_error_is_made_anew() {
+    let mut cloud = cloud();
+    let spec = balanced(json!({}), json!({}));
+    settle(&spec, &mut cloud);
+    let broken = &mut cloud.holds.monitors[0];
+    broken.state = State::Error;
+    let before = broken.id.clone();
+    settle(&spec, &mut cloud);
+    let [monitor] = cloud.holds.monitors.as_slice() else {
+        panic!("one monitor: {:?}", cloud.holds.monitors);
+    };
+    assert_ne!(monitor.id, before);
+    cloud.tick();
+    // As long as the list shows one that goes, another one is made all the same.
+    cloud.holds.monitors[0].state = State::Deleting;
+    let Step::Do(actions) = plan(&want(spec), &cloud.holds, Timestamp::UNIX_EPOCH).step else {
+        panic!("a monitor is missing");
+    };
+    assert_eq!(
+        actions.iter().map(Action::name).collect::<Vec<_>>(),
+        ["CreateMonitor"]
+    );
+}
+
+/// The last child of a new load balancer may still fail.
+#[test]
+fn a_cluster_is_provisioned_when_its_load_balancer_is_active() {
+    let (want, mut cloud) = (want(balanced(json!({}), json!({}))), cloud());
+    for _ in 0..40 {
+        let decision = plan(&want, &cloud.holds, Timestamp::UNIX_EPOCH);
+        let busy = (cloud.holds.load_balancers.iter()).any(|lb| lb.state != State::Active);
+        let status = decision.status.status;
+        let provisioned = status.initialization.as_ref().and_then(|i| i.provisioned);
+        assert!(
+            !(busy && provisioned == Some(true)),
+            "{:?}",
+            cloud.inventory()
+        );
+        cloud.holds.status = status;
+        match decision.step {
+            Step::Do(actions) => actions
+                .iter()
+                .for_each(|action| cloud.apply(action).expect("accepted")),
+            Step::Wait(_) => cloud.tick(),
+            _ => return assert_eq!(provisioned, Some(true)),
+        }
+    }
+    panic!("does not come about: {:?}", cloud.inventory());
+}
+
+#[test]
 fn both_families_get_an_address_where_the_provider_can() {
     let spec = |provider: Option<&str>, floating: bool| {
         json!({

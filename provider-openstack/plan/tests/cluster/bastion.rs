@@ -179,6 +179,23 @@ fn a_given_floating_ip_is_used_and_kept() {
 }
 
 #[test]
+fn a_given_floating_ip_that_was_made_for_the_bastion_outlives_it() {
+    let mut cloud = cloud();
+    let mut spec = spec();
+    spec["apiServer"] = json!({});
+    spec["bastion"]["floatingIP"] = json!("203.0.113.77");
+    settle(&spec, &mut cloud);
+    assert!(leads_to(&cloud, "203.0.113.77").is_some());
+    spec["bastion"]["enabled"] = json!(false);
+    settle(&spec, &mut cloud);
+    let mut ips = cloud.holds.floating_ips.iter();
+    assert!(
+        ips.any(|ip| ip.address == "203.0.113.77"),
+        "it is the user's"
+    );
+}
+
+#[test]
 fn a_floating_ip_that_leads_elsewhere_is_not_taken() {
     let mut cloud = cloud();
     let mut spec = spec();

@@ -187,14 +187,12 @@ impl Cloud {
     fn create_rules(&mut self, group: &str, rules: Vec<WantedRule>) -> Result<(), String> {
         for wanted in rules {
             let id = self.id("rule");
+            let rule = stored(wanted.rule)?;
             let group = find(&mut self.holds.security_groups, |g| g.id == group)?;
-            if group.rules.iter().any(|have| have.rule == wanted.rule) {
-                return Err(format!("rule exists: {wanted:?}"));
+            if group.rules.iter().any(|have| have.rule == rule) {
+                return Err(format!("rule exists: {rule:?}"));
             }
-            group.rules.push(ExistingRule {
-                id,
-                rule: wanted.rule,
-            });
+            group.rules.push(ExistingRule { id, rule });
         }
         Ok(())
     }
@@ -398,6 +396,27 @@ impl Cloud {
         self.holds.networks.retain(|have| have.id != network);
         Ok(())
     }
+}
+
+/// A rule as Neutron keeps it.
+fn stored(rule: Rule) -> Result<Rule, String> {
+    let protocol = rule.protocol.as_deref().map(str::to_lowercase);
+    let protocol = match (rule.ether_type, protocol.as_deref()) {
+        (EtherType::IPv6, Some("icmp" | "icmpv6")) => Some("ipv6-icmp".to_string()),
+        _ => protocol,
+    };
+    let of_icmp = protocol.as_ref().is_some_and(|one| one.contains("icmp"));
+    let ports = match (rule.port_min, rule.port_max) {
+        (Some(1), Some(65535)) => (None, None),
+        (Some(0), _) | (_, Some(0)) if !of_icmp => return Err("invalid port 0".into()),
+        ports => ports,
+    };
+    Ok(Rule {
+        protocol,
+        port_min: ports.0,
+        port_max: ports.1,
+        ..rule
+    })
 }
 
 fn named<T>(all: &[T], name: impl Fn(&T) -> String) -> Vec<String> {

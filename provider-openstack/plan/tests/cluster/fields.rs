@@ -65,6 +65,28 @@ fn a_network_is_made_as_the_spec_says() {
 }
 
 #[test]
+fn a_gateway_is_set_again_only_for_what_the_user_says() {
+    let mut cloud = cloud();
+    let mut spec = balanced(json!({}), json!({}));
+    settle(&spec, &mut cloud);
+    let ours = cloud.holds.routers.len() - 1;
+    // Made when another external network was found, by CAPO for example.
+    cloud.holds.routers[ours].gateway_network_id = Some("before".into());
+    assert!(asked(&spec, &mut cloud).0.is_empty());
+
+    let addresses = |address: &str| json!({"externalIPs": [{"subnet": {"id": "external"}, "fixedIP": address}]});
+    spec["managedRouter"] = addresses("2001:DB8:0::7");
+    let (actions, _) = asked(&spec, &mut cloud);
+    assert_eq!(
+        actions.iter().map(Action::name).collect::<Vec<_>>(),
+        ["UpdateRouter"]
+    );
+    // As Neutron writes it.
+    cloud.holds.routers[ours].gateway_ips[0].ip_address = "2001:db8::7".into();
+    assert!(asked(&spec, &mut cloud).0.is_empty());
+}
+
+#[test]
 fn the_tags_are_on_everything() {
     let mut cloud = cloud();
     let mut spec = balanced(json!({}), json!({}));
@@ -248,6 +270,47 @@ fn rules_of_the_user_come_on_top() {
     let mut cloud = super::shapes::cloud();
     let (actions, _) = asked(&spec, &mut cloud);
     assert!(!kubelet(&rules(&actions)), "all of it is open");
+}
+
+/// Neutron keeps some rules in other words than they are asked for.
+#[test]
+fn rules_of_the_user_settle_whatever_neutron_makes_of_them() {
+    let mut cloud = cloud();
+    let rule = |family: &str, protocol: &str, ports: (i32, i32)| {
+        json!({
+            "name": "r", "direction": "ingress", "etherType": family, "protocol": protocol,
+            "portRangeMin": ports.0, "portRangeMax": ports.1, "remoteGroupID": "self",
+        })
+    };
+    let mut spec = balanced(json!({}), json!({}));
+    spec["managedSecurityGroups"] = json!({"clusterNodesSecurityGroupRules": [
+        rule("IPv4", "tcp", (1, 65535)), rule("IPv4", "UDP", (0, 0)), rule("IPv4", "", (0, 0)),
+        rule("IPv4", "icmp", (8, 0)), rule("IPv6", "icmp", (128, 0)), rule("IPv6", "icmpv6", (0, 0)),
+    ]});
+    let (_, last) = asked(&spec, &mut cloud);
+    let status = last.status.status;
+    for group in [
+        status.control_plane_security_group,
+        status.worker_security_group,
+    ] {
+        let id = group.expect("published").id;
+        let mut groups = cloud.holds.security_groups.iter();
+        let group = groups.find(|group| group.id == id).expect("made");
+        // The group itself is meant, by its id.
+        let from_itself = |protocol: Option<&str>, ports: (Option<i32>, Option<i32>)| {
+            let rules = group.rules.iter().map(|have| &have.rule);
+            let mut rules = rules.filter(|rule| rule.remote_group_id.as_ref() == Some(&id));
+            rules.any(|rule| {
+                rule.protocol.as_deref() == protocol && (rule.port_min, rule.port_max) == ports
+            })
+        };
+        let any = (None, None);
+        assert!(from_itself(Some("tcp"), any) && from_itself(Some("udp"), any));
+        assert!(from_itself(None, any));
+        assert!(from_itself(Some("icmp"), (Some(8), Some(0))));
+        assert!(from_itself(Some("ipv6-icmp"), (Some(128), Some(0))));
+        assert!(from_itself(Some("ipv6-icmp"), (Some(0), Some(0))));
+    }
 }
 
 #[test]

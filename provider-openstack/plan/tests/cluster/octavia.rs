@@ -63,14 +63,15 @@ impl Cloud {
                 name: new.name,
                 load_balancer_id: load_balancer.into(),
                 port: new.port,
-                allowed_cidrs: new.allowed_cidrs.unwrap_or_default(),
+                allowed_cidrs: stored(new.allowed_cidrs.unwrap_or_default()),
                 state: State::Active,
             }),
             Balance::UpdateAllowedCidrs {
                 listener,
                 allowed_cidrs,
             } => {
-                find(&mut holds.listeners, |l| l.id == listener)?.allowed_cidrs = allowed_cidrs;
+                find(&mut holds.listeners, |l| l.id == listener)?.allowed_cidrs =
+                    stored(allowed_cidrs);
             }
             Balance::CreatePool(new) => holds.pools.push(Pool {
                 id,
@@ -87,6 +88,9 @@ impl Cloud {
                     ..Monitor::default()
                 };
                 holds.monitors.push(probed(new, probe));
+            }
+            Balance::DeleteMonitor { monitor } => {
+                holds.monitors.retain(|have| have.id != monitor);
             }
             Balance::UpdateMonitor { monitor, probe } => {
                 let monitor = find(&mut holds.monitors, |m| m.id == monitor)?;
@@ -173,6 +177,15 @@ impl Cloud {
         });
         Ok(())
     }
+}
+
+/// Octavia keeps networks, also where it is given hosts.
+fn stored(cidrs: Vec<String>) -> Vec<String> {
+    let net = |cidr: String| match cidr.parse::<ipnet::IpNet>() {
+        Ok(net) => net.trunc().to_string(),
+        Err(_) => cidr,
+    };
+    cidrs.into_iter().map(net).collect()
 }
 
 fn probed(monitor: Monitor, probe: Probe) -> Monitor {

@@ -287,6 +287,9 @@ impl Infrastructure {
         let pools = &self.cloud.holds.pools;
         self.members
             .retain(|member| pools.iter().any(|pool| pool.id == member.pool_id));
+        for member in &mut self.members {
+            member.state = State::Active;
+        }
     }
 
     /// No plan reads a condition, so that they are left out.

@@ -311,7 +311,7 @@ impl Machine {
                 address: new.address.clone(),
                 port: new.port,
                 subnet_id: new.subnet.clone(),
-                state: State::Active,
+                state: State::Pending,
             })),
             Action::DeleteMember { member, .. } => Some(infrastructure().without_member(member)),
             other => panic!("{other} is for other worlds"),

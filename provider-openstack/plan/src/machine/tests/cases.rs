@@ -10,7 +10,7 @@ use serde_json::json;
 use super::model::{Model, NOW, active, behind_load_balancer, port, reconcile, settle, want};
 use crate::machine::{Action, Ingress, Seen, Want, plan};
 use crate::step::Step;
-use crate::world::{Member, State};
+use crate::world::{Member, Port, State};
 
 fn reason<'a>(want: &'a Want, type_: &str) -> (&'a str, &'a str) {
     let condition = want
@@ -277,6 +277,62 @@ fn a_member_with_a_wrong_address_is_replaced() {
     assert_eq!(reason(&want, "APIServerIngressReady"), ("True", "Ready"));
 }
 
+/// Neither does one that goes.
+#[test]
+fn a_member_that_octavia_gave_up_on_serves_nobody_and_is_replaced() {
+    for state in [State::Error, State::Deleting] {
+        let mut model = Model::new();
+        let mut want = want(behind_load_balancer());
+        settle(&mut model, &mut want);
+        let mut members = model.around.members.iter_mut();
+        let mine = members.find(|member| member.id == "member-1");
+        mine.expect("made").state = state;
+        let Step::Do(actions) = reconcile(&mut model, &mut want, 9, true) else {
+            panic!("{state:?} counts")
+        };
+        let first = match state {
+            State::Error => "DeleteMember",
+            // Octavia takes it away itself.
+            _ => "CreateMember",
+        };
+        assert_eq!(
+            actions.iter().map(Action::name).collect::<Vec<_>>(),
+            [first]
+        );
+        assert_eq!(reason(&want, "Ready").0, "False");
+        assert_eq!(settle(&mut model, &mut want), Step::Done);
+        let mut members = model.around.members.iter();
+        assert!(members.any(|member| member.id == "member-3" && member.state == State::Active));
+    }
+}
+
+#[test]
+fn a_machine_is_ready_when_octavia_has_its_members_in_place() {
+    let mut model = Model::new();
+    let mut want = want(behind_load_balancer());
+    settle(&mut model, &mut want);
+    for (balancer, member, waits) in [
+        (State::Pending, State::Pending, true),
+        // Of an older list than the load balancer.
+        (State::Active, State::Pending, true),
+        // Another machine joins.
+        (State::Pending, State::Active, false),
+    ] {
+        model.around.load_balancers[0].state = balancer;
+        let mut members = model.around.members.iter_mut();
+        let mine = members.find(|member| member.id == "member-2");
+        mine.expect("made").state = member;
+        let step = reconcile(&mut model, &mut want, 9, true);
+        assert_eq!(
+            matches!(step, Step::Wait(_)),
+            waits,
+            "{balancer:?} {member:?}"
+        );
+        let ready = reason(&want, "APIServerIngressReady").0;
+        assert_eq!(ready == "False", waits, "{balancer:?} {member:?}");
+    }
+}
+
 #[test]
 fn without_an_address_the_load_balancer_gets_no_member() {
     let mut model = Model::new();
@@ -373,6 +429,7 @@ fn the_ingress_of_a_control_plane_follows_the_spec() {
     let host = |host: &str, port: i32| json!({"host": host, "port": port});
     let ports = |ports: &[(u16, u16)]| json!(ports);
     let another = json!({"managedLoadBalancer": {"memberPort": 6443, "additionalPorts": [22]}});
+    let twice = json!({"managedLoadBalancer": {"memberPort": 6443, "additionalPorts": [443, 22]}});
     for (api, endpoint, external, expected) in [
         (
             balanced,
@@ -382,6 +439,12 @@ fn the_ingress_of_a_control_plane_follows_the_spec() {
         ),
         (
             another,
+            host("192.0.2.1", 443),
+            true,
+            ports(&[(443, 6443), (22, 22)]),
+        ),
+        (
+            twice,
             host("192.0.2.1", 443),
             true,
             ports(&[(443, 6443), (22, 22)]),
@@ -460,6 +523,35 @@ fn the_floating_ip_of_the_api_outlives_the_machine() {
     );
     assert_eq!(settle(&mut model, &mut want), Step::Done);
     assert_eq!(model.around.floating_ips.len(), 1);
+}
+
+/// Its server was deleted in Nova, and nobody deletes its machine.
+#[test]
+fn the_floating_ip_of_the_api_is_taken_over_from_a_port_without_a_server() {
+    let (cluster, users) = ("c", "made by the user");
+    let ours = format!("Created by cluster-api-provider-openstack cluster {cluster}");
+    for (device, description, taken) in [
+        ("", ours.as_str(), true),
+        ("a server", ours.as_str(), false),
+        // A virtual IP, which leads to an API server without a device.
+        ("", users, false),
+    ] {
+        let mut model = Model::new();
+        let mut want = want(Ingress::FloatingIp {
+            address: "192.0.2.1".into(),
+        });
+        model.around.floating_ips[0].port_id = Some("other".into());
+        model.around.ports = vec![Port {
+            id: "other".into(),
+            device_id: device.into(),
+            description: description.into(),
+            ..port("10.6.0.8")
+        }];
+        assert_eq!(settle(&mut model, &mut want), Step::Done);
+        let leads_to = model.around.floating_ips[0].port_id.as_deref();
+        let expected = if taken { "port" } else { "other" };
+        assert_eq!(leads_to, Some(expected), "{device} {description}");
+    }
 }
 
 #[test]

@@ -103,7 +103,7 @@ impl Model {
                     address: new.address.clone(),
                     port: new.port,
                     subnet_id: new.subnet.clone(),
-                    state: State::Active,
+                    state: State::Pending,
                 });
             }
             Action::DeleteMember { member, .. } => {
@@ -144,6 +144,11 @@ impl Model {
     pub fn tick(&mut self) {
         for balancer in &mut self.around.load_balancers {
             balancer.state = State::Active;
+        }
+        let members = &mut self.around.members;
+        members.retain(|member| member.state != State::Deleting);
+        for member in members {
+            member.state = State::Active;
         }
         let Some(server) = &mut self.server else {
             return;
