@@ -154,11 +154,12 @@ impl Names {
     }
 
     fn text(&self, resource: Resource, row: &Value) -> String {
-        let mut row = self.shown(row.clone());
+        let mut row = row.clone();
         if resource != Resource::Subnets {
             row = map_texts(row, &|text| self.address(text));
         }
-        format!("{} {row}", resource.one())
+        // Lists are sorted by what stands for addresses, not by addresses.
+        format!("{} {}", resource.one(), self.shown(row))
     }
 
     /// The row without passing fields, its lists sorted.
