@@ -182,7 +182,7 @@ mod tests {
             assert_eq!(said(kind, true), [(ready, Status::Unknown)], "{kind}");
             assert_eq!(said(kind, false), [(ready, Status::False)], "{kind}");
         }
-        for kind in [ErrorKind::Server, ErrorKind::Transport] {
+        for kind in [ErrorKind::Server, ErrorKind::Transport, ErrorKind::Decode] {
             assert_eq!(said(kind, true), [], "{kind}");
             assert_eq!(said(kind, false), [(ready, Status::False)], "{kind}");
         }

@@ -15,6 +15,7 @@
 //! | [`conversion`] | the conversion webhook |
 //! | [`identity`] | from an `identityRef` to a session with the cloud, and who hears when it changes |
 //! | `wake` | from a change in the cloud to the object that waits for it |
+//! | `brake` | who does the same once more waits, ever longer |
 //! | `problems` | what stands in the way of objects, and when to look whether it still does |
 //! | `world` | the cloud's resources as plans see them |
 //! | `error` | what a reconcile can end in, and when to try again |
@@ -27,6 +28,7 @@
 
 pub mod admission;
 mod arrival;
+mod brake;
 mod catalog;
 pub mod cluster;
 mod condition;

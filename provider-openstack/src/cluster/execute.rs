@@ -2,16 +2,20 @@
 
 use cloud::loadbalancer::LoadBalancing;
 use cloud::network::Networking;
-use cloud::{Cloud, ErrorKind, View};
+use cloud::{ErrorKind, Tables, View};
 use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::OpenStackCluster;
 use kube::{Api, ResourceExt};
 use plan::cluster::{Action, Balance};
 
+use super::observe::Observed;
 use super::{Controller, locked, wire};
 use crate::side_by_side::{self, Refused};
 use crate::told::Told;
 use crate::{Error, server_object};
+
+/// A project, and what the actions were decided by.
+type Project<'a> = (&'a View, &'a Tables);
 
 impl Controller {
     /// Does all actions side by side, also when some fail.
@@ -19,15 +23,17 @@ impl Controller {
         &self,
         object: &OpenStackCluster,
         view: &View,
+        observed: &Observed,
         actions: &[Action],
     ) -> Result<(), Box<Refused<Action>>> {
-        side_by_side::all(actions, |action| self.one(object, view.cloud(), action)).await
+        let cloud = (view, observed.tables.as_ref());
+        side_by_side::all(actions, |action| self.one(object, cloud, action)).await
     }
 
     async fn one(
         &self,
         object: &OpenStackCluster,
-        cloud: &Cloud,
+        cloud: Project<'_>,
         action: &Action,
     ) -> Result<(), Error> {
         let told = Told {
@@ -57,7 +63,7 @@ impl Controller {
 
     async fn call(
         &self,
-        cloud: &Cloud,
+        cloud: Project<'_>,
         object: &OpenStackCluster,
         action: &Action,
     ) -> Result<(), Error> {
@@ -125,8 +131,8 @@ impl Feature {
     }
 }
 
-async fn call(cloud: &Cloud, action: &Action) -> cloud::Result<()> {
-    let (network, octavia) = (cloud.network(), cloud.load_balancer());
+async fn call((view, seen): Project<'_>, action: &Action) -> cloud::Result<()> {
+    let (network, octavia) = (view.cloud().network(), view.cloud().load_balancer());
     match action {
         Action::CreateLoadBalancer(new) => octavia
             .create_load_balancer(&wire::load_balancer(new))
@@ -140,14 +146,13 @@ async fn call(cloud: &Cloud, action: &Action) -> cloud::Result<()> {
             .create_floating_ip(&wire::floating_ip(new))
             .await
             .map(drop),
-        Action::AssociateFloatingIp { floating_ip, port } => network
-            .associate_floating_ip(floating_ip, Some(port))
-            .await
-            .map(drop),
-        Action::DisassociateFloatingIp { floating_ip } => network
-            .associate_floating_ip(floating_ip, None)
-            .await
-            .map(drop),
+        Action::AssociateFloatingIp { floating_ip, port } => {
+            view.associate_floating_ip(floating_ip, Some(port), seen)
+                .await
+        }
+        Action::DisassociateFloatingIp { floating_ip } => {
+            view.associate_floating_ip(floating_ip, None, seen).await
+        }
         Action::DeleteFloatingIp { floating_ip } => network.delete_floating_ip(floating_ip).await,
         Action::SetTags { resource, id, tags } => match wire::taggable(*resource) {
             Some(kind) => network.set_tags(kind, id, tags).await,

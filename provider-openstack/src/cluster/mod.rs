@@ -9,6 +9,7 @@ mod management;
 mod observe;
 mod owner;
 mod publish;
+mod stage;
 mod wire;
 
 use std::collections::{HashMap, HashSet};
@@ -27,6 +28,7 @@ use runtime::backoff::jittered;
 use runtime::controller::Cached;
 use runtime::{Key, Kit, Loop, Requeue, finalizer};
 
+use crate::arrival::Moments;
 use crate::problems::Problems;
 use crate::wake::{Waiter, Wakes};
 use crate::{Context, Error, identity};
@@ -34,6 +36,7 @@ use crate::{Context, Error, identity};
 pub use management::{Management, Source};
 
 use execute::Feature;
+use stage::Stages;
 
 /// A converged cluster is compared with the cloud this often, beside being woken by changes.
 const RESYNC: Duration = Duration::from_secs(600);
@@ -58,6 +61,10 @@ struct Controller {
     refused: Mutex<HashSet<Feature>>,
     /// What the cloud could solve.
     problems: Problems,
+    /// How far clusters that go have come.
+    stages: Stages,
+    /// When clusters came, and their ends began.
+    moments: Moments,
 }
 
 /// Runs the controller until the process is asked to stop; `woken` are objects whose part of the
@@ -79,6 +86,8 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
         last: Mutex::default(),
         refused: Mutex::default(),
         problems: Problems::default(),
+        stages: Stages::default(),
+        moments: Moments::default(),
     };
     let controlled = identity::depends(controlled, &controller.context, |cluster| {
         Some(&cluster.spec.identity_ref)
@@ -187,7 +196,7 @@ impl Controller {
             return Ok(Step::Done);
         }
         let outcome = match &decision.step {
-            Step::Do(actions) => self.execute(object, &view, actions).await,
+            Step::Do(actions) => self.execute(object, &view, &observed, actions).await,
             _ => Ok(()),
         };
         publish::decision(
@@ -213,6 +222,8 @@ impl Controller {
     fn forget(&self, key: &Key) {
         self.context.clouds.forget(&Waiter::Cluster.key(key));
         self.problems.forget(key);
+        self.stages.forget(key);
+        self.moments.forget(key);
         locked(&self.last).remove(key);
     }
 }

@@ -6,11 +6,14 @@ use std::time::Duration;
 use cloud::{Kind, Service, Tables, View};
 use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::{OpenStackCluster, OpenStackClusterStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 use plan::cluster::{Action, Gone, Octavia, Owner, Seen};
 use plan::names::Role;
 use plan::step::{Resource, Step};
 use plan::world::AvailabilityZone;
 use runtime::Key;
+use tokio::time::Instant;
 
 use super::execute::Feature;
 use super::{Controller, locked};
@@ -38,7 +41,8 @@ const LOOKUP: Duration = Duration::from_secs(5);
 /// What a plan needs, and the snapshot it came from.
 pub(super) struct Observed {
     pub seen: Seen,
-    tables: Arc<Tables>,
+    /// What `seen` was read from.
+    pub tables: Arc<Tables>,
 }
 
 impl Controller {
@@ -65,8 +69,6 @@ impl Controller {
                     tables: Arc::default(),
                 });
             }
-            // Ports of servers and load balancers go with these, without a call of ours.
-            view.doubt(&[Kind::Ports]);
         }
         // Nothing is left of what the cloud does not have; but while it is wanted, its lack is told.
         let balancing =
@@ -76,11 +78,21 @@ impl Controller {
         } else {
             NETWORKING.to_vec()
         };
-        let since = self
-            .problems
-            .since(&Key::of(object), object.metadata.generation);
-        let tables = view.snapshot_since(&kinds, since).await?;
+        let (key, now) = (Key::of(object), Instant::now());
+        let problems = self.problems.since(&key, object.metadata.generation);
+        let arrived = since_when(object).map(|time| self.moments.of(&key, Some(time)));
+        let since = arrived.max(problems);
+        let mut tables = view.snapshot_since(&kinds, since).await?;
         let bastion = self.bastion(owner, deleting).await?;
+        if deleting {
+            let balancers = tables
+                .load_balancers
+                .named(&gone.identity.names.load_balancer());
+            let left = balancers.map(|balancer| balancer.id.clone());
+            let left = left.chain(bastion.iter().map(ResourceExt::name_any));
+            let since = self.stages.since(&key, left.collect(), now);
+            tables = view.snapshot_since(&[Kind::Ports], Some(since)).await?;
+        }
         let mut seen = rows(&tables, view.cloud().project_id(), gone, bastion.as_ref());
         seen.status = status;
         seen.bastion = bastion;
@@ -169,6 +181,21 @@ impl Controller {
             balancers.any(|have| refused.contains(&Feature::monitor(&have.id)));
         octavia.refuses_additional_vips = refused.contains(&Feature::additional_vips(balancer));
         Ok(octavia)
+    }
+}
+
+/// What lists have to be newer than, as others may have made something until then: when the cluster
+/// came to this management cluster, or when its end began.
+fn since_when(object: &OpenStackCluster) -> Option<&Time> {
+    let meta = &object.metadata;
+    let network = object
+        .status
+        .as_ref()
+        .and_then(|status| status.network.as_ref());
+    match &meta.deletion_timestamp {
+        None if network.is_some() => None,
+        None => meta.creation_timestamp.as_ref(),
+        ends => ends.as_ref(),
     }
 }
 

@@ -12,11 +12,12 @@ use crds::openstack::names::{FLOATING_IP_POOL_FINALIZER, GROUP};
 use crds::openstack::v1alpha1::OpenStackFloatingIPPool;
 use jiff::Timestamp;
 use kube::{Api, ResourceExt};
-use plan::floating_ip_pool::{Want, plan};
+use plan::floating_ip_pool::{Action, Want, plan};
 use plan::step::Step;
 use runtime::controller::Cached;
 use runtime::{Key, Kit, Loop, Requeue, finalizer};
 
+use crate::brake::Brake;
 use crate::pause::Pauses;
 use crate::problems::Problems;
 use crate::wake::{Waiter, Wakes};
@@ -31,6 +32,7 @@ struct Pools {
     watch_filter: Option<String>,
     /// What the cloud could solve.
     problems: Problems,
+    brake: Brake<Action>,
 }
 
 /// Runs the controller until the process is asked to stop.
@@ -57,6 +59,7 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
         clusters,
         watch_filter: kit.watch_filter.clone(),
         problems: Problems::default(),
+        brake: Brake::default(),
     };
     controller.run(Arc::new(pools), reconcile).await;
 }
@@ -109,8 +112,11 @@ async fn reconcile(
         Err(error) => return publish::unobserved(&api, &pool, error).await,
     };
     let decision = plan(&want, &seen.plan, Timestamp::now());
+    let held = pools.brake.hold(&key, &decision.step);
     let done = match &decision.step {
-        Step::Do(actions) => execute::all(context, &pool, &seen.view, actions).await,
+        Step::Do(actions) if held.is_none() => {
+            execute::all(context, &pool, &seen.view, actions).await
+        }
         _ => Ok(()),
     };
     let goes = want.deleting && done.is_ok() && decision.step == Step::Done;
@@ -123,15 +129,11 @@ async fn reconcile(
         finalizer::remove(&api, &*pool, FLOATING_IP_POOL_FINALIZER).await?;
         context.clouds.forget(&waiter);
         pools.problems.forget(&key);
+        pools.brake.forget(&key);
         return Ok(Requeue::OnChange);
     }
-    Ok(observe::requeue(
-        &seen,
-        &pools.problems,
-        &key,
-        &want,
-        &decision.step,
-    ))
+    let requeue = observe::requeue(&seen, &pools.problems, &key, &want, &decision.step);
+    Ok(pools.brake.requeue(&key, &decision.step, held, requeue))
 }
 
 #[cfg(test)]

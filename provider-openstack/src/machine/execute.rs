@@ -1,13 +1,14 @@
 //! What a plan asks for, done.
 
-use cloud::View;
 use cloud::loadbalancer::MemberCreate;
+use cloud::{Tables, View};
 use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::OpenStackMachine;
 use kube::{Api, ResourceExt};
 use plan::machine::{Action, NewMember};
 
 use super::Machines;
+use super::observe::Observed;
 use crate::side_by_side::{self, Refused};
 use crate::told::Told;
 use crate::{Error, server_object};
@@ -20,11 +21,11 @@ impl Machines {
     pub async fn execute(
         &self,
         object: &OpenStackMachine,
-        view: Option<&View>,
+        seen: &Observed,
         actions: &[Action],
     ) -> Result<(), Box<Refused<Action>>> {
         side_by_side::all(actions, |action| async move {
-            let result = self.one(object, view, action).await;
+            let result = self.one(object, seen, action).await;
             let told = Told {
                 verb: action.name(),
                 action: action.to_string(),
@@ -38,7 +39,7 @@ impl Machines {
     async fn one(
         &self,
         object: &OpenStackMachine,
-        view: Option<&View>,
+        seen: &Observed,
         action: &Action,
     ) -> Result<(), Error> {
         let servers = Api::<OpenStackServer>::namespaced(
@@ -58,8 +59,8 @@ impl Machines {
             } => server_object::update(&servers, name, identity_ref, ports).await?,
             in_cloud => {
                 // The plan asks for these only when it has seen the cloud.
-                if let Some(view) = view {
-                    let done = call(view, in_cloud).await;
+                if let Some((view, tables)) = &seen.cloud {
+                    let done = call(view, tables, in_cloud).await;
                     done.map_err(|source| Error::Execute {
                         action: action.to_string(),
                         source,
@@ -71,22 +72,21 @@ impl Machines {
     }
 }
 
-async fn call(view: &View, action: &Action) -> cloud::Result<()> {
-    let (balancing, network) = (view.cloud().load_balancer(), view.cloud().network());
+async fn call(view: &View, seen: &Tables, action: &Action) -> cloud::Result<()> {
+    let balancing = view.cloud().load_balancer();
     match action {
         Action::CreateMember(new) => balancing
             .create_member(&new.pool, &member(new))
             .await
             .map(drop),
         Action::DeleteMember { pool, member, .. } => balancing.delete_member(pool, member).await,
-        Action::AssociateFloatingIp { floating_ip, port } => network
-            .associate_floating_ip(floating_ip, Some(port))
-            .await
-            .map(drop),
-        Action::DisassociateFloatingIp { floating_ip } => network
-            .associate_floating_ip(floating_ip, None)
-            .await
-            .map(drop),
+        Action::AssociateFloatingIp { floating_ip, port } => {
+            view.associate_floating_ip(floating_ip, Some(port), seen)
+                .await
+        }
+        Action::DisassociateFloatingIp { floating_ip } => {
+            view.associate_floating_ip(floating_ip, None, seen).await
+        }
         Action::CreateServerObject(_)
         | Action::DeleteServerObject { .. }
         | Action::LabelServerObject { .. }

@@ -13,11 +13,12 @@ use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::{OpenStackCluster, OpenStackMachine};
 use jiff::Timestamp;
 use kube::{Api, ResourceExt};
-use plan::machine::plan;
+use plan::machine::{Action, plan};
 use plan::step::Step;
 use runtime::controller::Cached;
 use runtime::{Key, Kit, Loop, Requeue, finalizer};
 
+use crate::brake::Brake;
 use crate::pause::Pauses;
 use crate::problems::Problems;
 use crate::wake::{Waiter, Wakes};
@@ -32,6 +33,7 @@ struct Machines {
     servers: Cached<OpenStackServer>,
     /// What the cloud could solve.
     problems: Problems,
+    brake: Brake<Action>,
 }
 
 /// Runs the controller until the process is asked to stop.
@@ -57,6 +59,7 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
         infrastructures,
         servers,
         problems: Problems::default(),
+        brake: Brake::default(),
     };
     controller.run(Arc::new(machines), reconcile).await;
 }
@@ -87,11 +90,15 @@ async fn reconcile(
         Err(error) => return publish::unobserved(&api, &object, error).await,
     };
     let decision = plan(&want, &seen.plan, Timestamp::now());
+    let held = machines.brake.hold(&key, &decision.step);
     let done = match &decision.step {
-        Step::Do(actions) => machines.execute(&object, seen.view(), actions).await,
+        Step::Do(actions) if held.is_none() => machines.execute(&object, &seen, actions).await,
         _ => Ok(()),
     };
-    let goes = deleting && done.is_ok() && matches!(decision.step, Step::Do(_) | Step::Done);
+    let goes = deleting
+        && done.is_ok()
+        && held.is_none()
+        && matches!(decision.step, Step::Do(_) | Step::Done);
     if !goes {
         // Nobody reads the last words of an object that goes, and they would make the version stale
         // that the finalizer is removed from.
@@ -103,13 +110,9 @@ async fn reconcile(
         finalizer::remove(&api, &*object, MACHINE_FINALIZER).await?;
         context.clouds.forget(&Waiter::Machine.key(&key));
         machines.problems.forget(&key);
+        machines.brake.forget(&key);
         return Ok(Requeue::OnChange);
     }
-    Ok(observe::requeue(
-        &seen,
-        &machines.problems,
-        &key,
-        &want,
-        &decision.step,
-    ))
+    let requeue = observe::requeue(&seen, &machines.problems, &key, &want, &decision.step);
+    Ok(machines.brake.requeue(&key, &decision.step, held, requeue))
 }

@@ -26,14 +26,8 @@ const AT_LAST: Duration = Duration::from_secs(300);
 /// What was observed.
 pub struct Observed {
     pub plan: Seen,
-    cloud: Option<(View, Arc<Tables>)>,
-}
-
-impl Observed {
-    /// The project, when the machine needs it.
-    pub fn view(&self) -> Option<&View> {
-        self.cloud.as_ref().map(|(view, _)| view)
-    }
+    /// The project, when the machine needs it, and what `plan` was read from.
+    pub cloud: Option<(View, Arc<Tables>)>,
 }
 
 impl Machines {

@@ -12,6 +12,7 @@ use plan::server::{Action, BlockDevice, NewServer, NewTrunk, NewVolume, Remark, 
 use serde_json::{Value, json};
 
 use super::claim;
+use super::observe::Observed;
 use crate::side_by_side::{self, Refused};
 use crate::told::Told;
 use crate::{Context, Error, ipam};
@@ -26,11 +27,11 @@ const USER_DATA: &str = "value";
 pub async fn all(
     context: &Context,
     server: &OpenStackServer,
-    view: &View,
+    seen: &Observed,
     actions: &[Action],
 ) -> Result<(), Box<Refused<Action>>> {
     side_by_side::all(actions, |action| async move {
-        let result = one(context, server, view, action).await;
+        let result = one(context, server, seen, action).await;
         tell(context, server, action, result.as_ref().err()).await;
         result
     })
@@ -74,9 +75,10 @@ pub async fn remark(context: &Context, server: &OpenStackServer, remarks: &[Rema
 async fn one(
     context: &Context,
     server: &OpenStackServer,
-    view: &View,
+    seen: &Observed,
     action: &Action,
 ) -> Result<(), Error> {
+    let view = &seen.view;
     let cloud = view.cloud();
     let result = match action {
         Action::CreatePort(new) => create_port(view, new).await,
@@ -102,11 +104,10 @@ async fn one(
         Action::DeleteTrunk(id) => cloud.network().delete_trunk(id).await,
         Action::CreateClaim(new) => return Ok(ipam::create(&context.client, &**new).await?),
         Action::ReleaseClaim(name) => return Ok(claim::release(context, server, name).await?),
-        Action::AssociateFloatingIp { id, port_id, .. } => cloud
-            .network()
-            .associate_floating_ip(id, Some(port_id))
-            .await
-            .map(drop),
+        Action::AssociateFloatingIp { id, port_id, .. } => {
+            view.associate_floating_ip(id, Some(port_id), &seen.tables)
+                .await
+        }
         Action::CreateVolume(new) => cloud
             .block_storage()
             .create_volume(&volume(new))

@@ -17,7 +17,7 @@ use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use kube::api::PartialObjectMeta;
 use kube::{Api, ResourceExt};
-use plan::server::{Want, plan, remarks};
+use plan::server::{Action, Want, plan, remarks};
 use plan::step::Step;
 use runtime::controller::Cached;
 use runtime::{Key, Kit, Loop, Requeue, finalizer, versions};
@@ -25,6 +25,7 @@ use tokio::time::Instant;
 
 pub(crate) use execute::address_pairs;
 
+use crate::brake::Brake;
 use crate::lookup::find;
 use crate::pause::{self, Pauses};
 use crate::problems::Problems;
@@ -42,6 +43,7 @@ struct Servers {
     claims: Cached<IPAddressClaim>,
     /// What the cloud could solve.
     problems: Problems,
+    brake: Brake<Action>,
     /// See [`plan::server::CREATE_TIMEOUT`].
     create_timeout: SignedDuration,
 }
@@ -65,6 +67,7 @@ pub async fn run(kit: &Kit, context: Arc<Context>, woken: impl Wakes) {
         clusters,
         claims,
         problems: Problems::default(),
+        brake: Brake::default(),
         create_timeout: create_timeout(std::env::var(CREATE_TIMEOUT).ok().as_deref()),
     };
     controller.run(Arc::new(servers), reconcile).await;
@@ -148,12 +151,17 @@ impl Servers {
         };
         execute::remark(context, server, &remarks(want, &seen.plan)).await;
         let decision = plan(want, &seen.plan, Timestamp::now());
+        let held = self.brake.hold(key, &decision.step);
         let done = match &decision.step {
-            Step::Do(actions) => execute::all(context, server, &seen.view, actions).await,
+            Step::Do(actions) if held.is_none() => {
+                execute::all(context, server, &seen, actions).await
+            }
             _ => Ok(()),
         };
-        let goes =
-            want.deleting && done.is_ok() && matches!(decision.step, Step::Do(_) | Step::Done);
+        let goes = want.deleting
+            && done.is_ok()
+            && held.is_none()
+            && matches!(decision.step, Step::Do(_) | Step::Done);
         if !goes {
             // Nobody reads the last words of an object that goes, and they would make the version
             // stale that the finalizer is removed from.
@@ -165,10 +173,11 @@ impl Servers {
             finalizer::remove(api, server, SERVER_FINALIZER).await?;
             context.clouds.forget(&Waiter::Server.key(key));
             self.problems.forget(key);
+            self.brake.forget(key);
             return Ok(Requeue::OnChange);
         }
-        let problems = &self.problems;
-        Ok(observe::requeue(&seen, problems, key, want, &decision.step))
+        let requeue = observe::requeue(&seen, &self.problems, key, want, &decision.step);
+        Ok(self.brake.requeue(key, &decision.step, held, requeue))
     }
 
     async fn is_paused(&self, server: &OpenStackServer) -> Result<bool, kube::Error> {

@@ -36,7 +36,8 @@ const A_MOMENT: Duration = Duration::from_secs(1);
 pub struct Observed {
     pub view: View,
     pub plan: Seen,
-    tables: Arc<Tables>,
+    /// What `plan` was read from.
+    pub tables: Arc<Tables>,
 }
 
 /// Looks at what may belong to the server. Costs no call of its own while the view is fresh.
@@ -82,15 +83,29 @@ pub async fn observe(
     };
     let tagging = want.needs_tags() && view.has_extension(TAGS).await?;
     let claim = claim::observe(context, claims, want).await?;
+    let own = own(&tables, want);
+    let of_namesakes = match has_unrecorded_port(&own, want) {
+        true => of_namesakes(objects, want),
+        false => Vec::new(),
+    };
     let plan = Seen {
         catalog,
         tagging,
         claim,
-        of_namesakes: of_namesakes(objects, want),
-        ..own(&tables, want)
+        of_namesakes,
+        ..own
     };
     let plan = with_floating_ip(plan, &tables);
     Ok(Observed { view, plan, tables })
+}
+
+/// Whether it has to be known what other objects of the name record: there is a port of the server's
+/// names that its own object does not record.
+fn has_unrecorded_port(own: &Seen, want: &Want) -> bool {
+    let names: BTreeSet<String> = want.names().collect();
+    let unrecorded = |port: &&plan::world::Port| !want.recorded_ports().any(|id| id == port.id);
+    let mut unrecorded = own.ports.iter().filter(unrecorded);
+    unrecorded.any(|port| names.contains(&port.name))
 }
 
 /// What the objects of the same name in other namespaces record.
@@ -313,6 +328,25 @@ mod tests {
             of_namesakes(&objects, &Want::from(&ours)),
             ["s2-port", "s2"]
         );
+    }
+
+    /// To look through all objects at every reconcile would take too long.
+    #[test]
+    fn namesakes_matter_where_a_port_of_the_name_is_not_recorded() {
+        let mut object = OpenStackServer::new("m", Default::default());
+        object.spec.ports = vec![Default::default()];
+        let mut tables = Tables::default();
+        for row in [port("p1", "m-0", "s1"), port("p2", "m-storage", "s1")] {
+            tables.apply_write(row);
+        }
+        let asks = |object: &OpenStackServer| {
+            let want = Want::from(object);
+            has_unrecorded_port(&own(&tables, &want), &want)
+        };
+        assert!(asks(&object));
+        let recorded = serde_json::json!({"ready": true, "resources": {"ports": [{"id": "p1"}]}});
+        object.status = serde_json::from_value(recorded).expect("decodes");
+        assert!(!asks(&object));
     }
 
     /// Of a project with a thousand servers, a plan is shown the few that concern it.
