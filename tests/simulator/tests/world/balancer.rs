@@ -190,3 +190,25 @@ fn a_vip_can_have_an_address_on_several_subnets() {
     let refused = cloud.send(OCTAVIA, Method::POST, path, json!({"loadbalancer": twice}));
     assert_eq!(refused.status, 400);
 }
+
+#[test]
+fn a_listener_keeps_networks() {
+    let mut cloud = Cloud::start();
+    let net = cloud.net();
+    let id = balancer(&mut cloud, &net, "amphora");
+    let listener = json!({
+        "loadbalancer_id": id, "protocol": "TCP", "protocol_port": 6443, "allowed_cidrs": ["192.0.2.17/24"],
+    });
+    let listener = make(&mut cloud, "listeners", "listener", listener);
+    let path = format!("/lbaas/listeners/{listener}");
+    let kept = |cloud: &mut Cloud| cloud.get(OCTAVIA, &path)["listener"]["allowed_cidrs"].clone();
+    assert_eq!(kept(&mut cloud), json!(["192.0.2.0/24"]));
+    let mut update = |cidr: &str| {
+        let body = json!({"listener": {"allowed_cidrs": [cidr]}});
+        let status = cloud.send(OCTAVIA, Method::PUT, &path, body).status;
+        cloud.settle();
+        (status, kept(&mut cloud))
+    };
+    assert_eq!(update("2001:DB8::7"), (200, json!(["2001:db8::7/128"])));
+    assert_eq!(update("nonsense").0, 400);
+}

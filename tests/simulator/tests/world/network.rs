@@ -272,3 +272,44 @@ fn a_trunk_holds_its_ports() {
         assert_eq!(cloud.delete(NEUTRON, &format!("/ports/{port}")), 204);
     }
 }
+
+#[test]
+fn rules_are_kept_in_the_words_of_neutron() {
+    let mut cloud = Cloud::start();
+    let group = json!({"name": "g"});
+    let group = cloud.make(NEUTRON, "/security-groups", "security_group", group);
+    let mut made = |family: &str, protocol: &str, ports: (i32, i32)| {
+        let rule = json!({"security_group_rule": {
+            "security_group_id": group, "direction": "ingress", "ethertype": family, "protocol": protocol,
+            "port_range_min": ports.0, "port_range_max": ports.1,
+        }});
+        let reply = cloud.send(NEUTRON, Method::POST, "/security-group-rules", rule);
+        let row = &reply.body["security_group_rule"];
+        match reply.status {
+            201 => json!([
+                row["protocol"],
+                row["port_range_min"],
+                row["port_range_max"]
+            ]),
+            refused => json!(refused),
+        }
+    };
+    for (family, protocol, ports, expected) in [
+        ("IPv4", "TCP", (1, 65535), json!(["tcp", null, null])),
+        ("IPv6", "icmp", (128, 0), json!(["ipv6-icmp", 128, 0])),
+        ("IPv6", "1", (0, 0), json!(["58", 0, 0])),
+        ("IPv4", "icmp", (8, 0), json!(["icmp", 8, 0])),
+        ("IPv4", "icmp", (8, 256), json!(400)),
+        ("IPv4", "ipv6-icmp", (8, 0), json!(400)),
+        ("IPv4", "udp", (0, 0), json!(400)),
+        ("IPv4", "any", (80, 80), json!(400)),
+        ("IPv4", "esp", (80, 80), json!(400)),
+        ("IPv4", "tcp", (1, 65535), json!(409)),
+    ] {
+        assert_eq!(
+            made(family, protocol, ports),
+            expected,
+            "{family} {protocol} {ports:?}"
+        );
+    }
+}

@@ -1,5 +1,8 @@
 //! Listeners, pools, members and health monitors.
 
+use std::net::{AddrParseError, IpAddr};
+
+use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::octavia_name;
@@ -20,6 +23,7 @@ impl World {
         self.check_mutable(&balancer)?;
         self.check_balancer_quota(&caller.project_id, "listener", Resource::Listeners)?;
         self.check_provider(&balancer, given)?;
+        let allowed_cidrs = stored_cidrs(&given["allowed_cidrs"])?;
         let port = given["protocol_port"]
             .as_i64()
             .filter(|port| (0..=65535).contains(port));
@@ -38,7 +42,7 @@ impl World {
         }
         let row = json!({
             "protocol": given["protocol"], "protocol_port": port, "connection_limit": -1,
-            "allowed_cidrs": given.get("allowed_cidrs").unwrap_or(&Value::Null), "default_pool_id": given["default_pool_id"],
+            "allowed_cidrs": allowed_cidrs, "default_pool_id": given["default_pool_id"],
             "loadbalancers": [{"id": balancer_id}], "l7policies": [], "insert_headers": {}, "default_tls_container_ref": null,
             "sni_container_refs": [], "timeout_client_data": 50000, "timeout_member_connect": 5000,
             "timeout_member_data": 50000, "timeout_tcp_inspect": 0,
@@ -251,6 +255,21 @@ impl World {
     /// The name of a row in Octavia's messages.
     pub(super) fn called(of: Resource, id: &str) -> String {
         format!("{} {id}", octavia_name(of))
+    }
+}
+
+/// Octavia keeps networks, also where it is given hosts.
+pub(super) fn stored_cidrs(given: &Value) -> Result<Value, Refusal> {
+    let refused = || Refusal::bad("Value should be IPv4 or IPv6 CIDR format");
+    let stored = |cidr: &Value| -> Result<Value, Refusal> {
+        let cidr = cidr.as_str().ok_or_else(refused)?;
+        let host = || Ok::<IpNet, AddrParseError>(cidr.parse::<IpAddr>()?.into());
+        let net = cidr.parse().or_else(|_| host()).map_err(|_| refused())?;
+        Ok(json!(net.trunc().to_string()))
+    };
+    match given {
+        Value::Null => Ok(Value::Null),
+        given => given.as_array().into_iter().flatten().map(stored).collect(),
     }
 }
 

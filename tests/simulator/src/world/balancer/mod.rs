@@ -124,10 +124,13 @@ impl World {
         request: &Request,
     ) -> Answer {
         let row = self.balancer_row(caller, resource, id)?.clone();
-        let body = inner(&request.body, resource.one())?;
+        let mut body = inner(&request.body, resource.one())?.clone();
         self.check_mutable(&row)?;
         if resource == Resource::Listeners {
-            self.check_provider(&row, body)?;
+            self.check_provider(&row, &body)?;
+            if let Some(cidrs) = body.get_mut("allowed_cidrs") {
+                *cidrs = children::stored_cidrs(cidrs)?;
+            }
         }
         self.pend(&row, resource, "PENDING_UPDATE");
         let stamp = self.zoneless_stamp();

@@ -127,6 +127,7 @@ impl World {
         let group = group.ok_or_else(|| missing(Resource::SecurityGroups, &group_id))?;
         row["project_id"] = group["project_id"].clone();
         row["tenant_id"] = group["project_id"].clone();
+        make_canonical(&mut row);
         check_rule(&row)?;
         let remote = text(&row, "remote_group_id");
         if !remote.is_empty() && self.row(Resource::SecurityGroups, remote).is_none() {
@@ -234,19 +235,69 @@ fn check_rule(row: &Value) -> Result<(), Refusal> {
         row["port_range_min"].as_i64(),
         row["port_range_max"].as_i64(),
     );
-    if (min.is_some() || max.is_some()) && row["protocol"].is_null() {
+    let of_ipv6 = matches!(text(row, "protocol"), "ipv6-icmp" | "icmpv6" | "58");
+    if of_ipv6 && text(row, "ethertype") == "IPv4" {
         return bad(
+            "SecurityGroupEthertypeConflictWithProtocol",
+            "Invalid ethertype IPv4 for a protocol of IPv6.",
+        );
+    }
+    check_ports(text(row, "protocol"), min, max)
+}
+
+fn check_ports(protocol: &str, min: Option<i64>, max: Option<i64>) -> Result<(), Refusal> {
+    let bad = |kind, message: &str| Err(Refusal::new(400, kind, message));
+    if min.is_none() && max.is_none() {
+        return Ok(());
+    }
+    let is_code = |value: Option<i64>| value.is_none_or(|value| (0..=255).contains(&value));
+    match protocol {
+        "" => bad(
             "SecurityGroupProtocolRequiredWithPorts",
             "Must also specify protocol if port range is given.",
-        );
+        ),
+        "tcp" | "udp" | "sctp" | "dccp" | "udplite" | "6" | "17" | "132" | "33" | "136" => {
+            if min == Some(0) || max == Some(0) {
+                return bad("SecurityGroupInvalidPortValue", "Invalid value for port 0");
+            }
+            if min.is_none() || max.is_none() || min > max {
+                return bad(
+                    "SecurityGroupInvalidPortRange",
+                    "For TCP/UDP protocols, port_range_min must be <= port_range_max",
+                );
+            }
+            Ok(())
+        }
+        "icmp" | "1" | "ipv6-icmp" | "58" if min.is_none() => bad(
+            "SecurityGroupMissingIcmpType",
+            "ICMP code (port-range-max) is provided but ICMP type (port-range-min) is missing.",
+        ),
+        "icmp" | "1" | "ipv6-icmp" | "58" if is_code(min) && is_code(max) => Ok(()),
+        "icmp" | "1" | "ipv6-icmp" | "58" => bad(
+            "SecurityGroupInvalidIcmpValue",
+            "Invalid value for ICMP type or code. It must be 0 to 255.",
+        ),
+        other => bad(
+            "SecurityGroupInvalidProtocolForPort",
+            &format!("Ports cannot be specified for protocol {other}."),
+        ),
     }
-    if matches!(text(row, "protocol"), "tcp" | "udp" | "sctp")
-        && (min.is_some() != max.is_some() || min > max)
-    {
-        return bad(
-            "SecurityGroupInvalidPortRange",
-            "For TCP/UDP protocols, port_range_min must be <= port_range_max",
-        );
+}
+
+/// Neutron keeps a rule in its own words: protocols in lower case, those of ICMP in IPv6 by its name or
+/// number there, and no range where it holds all ports.
+fn make_canonical(row: &mut Value) {
+    let protocol = match &row["protocol"] {
+        Value::Number(number) => number.to_string(),
+        given => given.as_str().unwrap_or("any").to_lowercase(),
+    };
+    row["protocol"] = match (text(row, "ethertype"), protocol.as_str()) {
+        (_, "any") => Value::Null,
+        ("IPv6", "icmp" | "icmpv6") => json!("ipv6-icmp"),
+        ("IPv6", "1") => json!("58"),
+        _ => json!(protocol),
+    };
+    if row["port_range_min"] == 1 && row["port_range_max"] == 65535 {
+        (row["port_range_min"], row["port_range_max"]) = (Value::Null, Value::Null);
     }
-    Ok(())
 }
