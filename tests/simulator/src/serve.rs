@@ -201,6 +201,8 @@ fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Option<
     request.subject = header(headers, "x-subject-token");
     let version = header(headers, "openstack-api-version");
     request.microversion = version.and_then(|version| Some(version.rsplit_once(' ')?.1.to_owned()));
+    let revision = header(headers, "if-match");
+    request.revision = revision.and_then(|one| one.strip_prefix("revision_number=")?.parse().ok());
     Some(request)
 }
 

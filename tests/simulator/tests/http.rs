@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use axum::http::Method;
 use cloud::compute::{ServerCreate, ServerPort};
 use cloud::network::{NetworkCreate, PortCreate, SubnetCreate};
-use cloud::{Cloud, Credentials, ErrorKind};
-use serde_json::json;
-use simulator::{Chaos, Delays, Effect, Fault, Options, Resource, Seed, Service, Simulator};
+use cloud::{Cloud, Credentials, ErrorKind, Kind, View};
+use serde_json::{Value, json};
+use simulator::{Chaos, Delays, Effect, Fault, Options, Resource, Seed, Service, Simulator, World};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -60,6 +60,52 @@ async fn two_clouds_with_tls_do_not_know_each_other() {
         .await
         .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Certificate);
+}
+
+/// A floating IP that leads nowhere, and two ports that it can lead to.
+fn floating_ip_and_ports(world: &mut World) -> (String, String, String) {
+    let public = world.id_of(Resource::Networks, "public").unwrap();
+    let mut ask = |method: Method, path: &str, body: Value| {
+        let reply = world.request("tenant", Service::Network, method, path, body);
+        assert!(reply.is_success(), "{reply:?}");
+        reply.made().unwrap_or_default().to_owned()
+    };
+    let mut make =
+        |path: &str, one: &str, body: Value| ask(Method::POST, path, json!({ one: body }));
+    let net = make("/networks", "network", json!({"name": "n"}));
+    let subnet = json!({"network_id": net, "cidr": "10.8.0.0/24", "ip_version": 4});
+    let subnet = make("/subnets", "subnet", subnet);
+    let port = json!({"network_id": net});
+    let ours = make("/ports", "port", port.clone());
+    let theirs = make("/ports", "port", port);
+    let router = json!({"external_gateway_info": {"network_id": public}});
+    let router = make("/routers", "router", router);
+    let ip = json!({"floating_network_id": public});
+    let ip = make("/floatingips", "floatingip", ip);
+    let path = format!("/routers/{router}/add_router_interface");
+    ask(Method::PUT, &path, json!({"subnet_id": subnet}));
+    (ip, ours, theirs)
+}
+
+#[tokio::test]
+async fn a_floating_ip_that_somebody_uses_by_now_is_not_taken_away() {
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    let (sender, _wakes) = cloud::wakes();
+    let view = View::new(&login(&simulator, "tenant").await, sender);
+    let network = view.cloud().network();
+    let (ip, ours, theirs) = simulator.world(floating_ip_and_ports);
+    let kinds = [Kind::FloatingIps];
+    let before = view.snapshot(&kinds).await.unwrap();
+    let taken = network.associate_floating_ip(&ip, Some(&theirs)).await;
+    assert_eq!(taken.unwrap().revision_number, Some(1));
+    let late = view.associate_floating_ip(&ip, Some(&ours), &before).await;
+    let error = late.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Conflict);
+    assert_eq!(error.message, "Constrained to 0, but current revision is 1");
+    let seen = view.snapshot(&kinds).await.unwrap();
+    assert_eq!(seen.floating_ips.get(&ip).unwrap().port_id, theirs);
+    let free = view.associate_floating_ip(&ip, None, &seen).await;
+    free.unwrap();
 }
 
 #[tokio::test]

@@ -62,6 +62,8 @@ pub struct Request {
     pub subject: Option<String>,
     /// The number in `OpenStack-API-Version`.
     pub microversion: Option<String>,
+    /// The number in `If-Match: revision_number=…`.
+    pub revision: Option<i64>,
     /// The body; null when there was none.
     pub body: Value,
 }
@@ -93,6 +95,7 @@ impl Request {
             token: None,
             subject: None,
             microversion: None,
+            revision: None,
             body,
         }
     }
@@ -294,6 +297,7 @@ fn title(status: u16) -> &'static str {
         404 => "Not Found",
         409 => "Conflict",
         413 => "Request Entity Too Large",
+        412 => "Precondition Failed",
         _ => "Error",
     }
 }

@@ -170,7 +170,8 @@ impl World {
         id: &str,
         request: &Request,
     ) -> Answer {
-        self.owned_network_row(caller, resource, id)?;
+        let row = self.owned_network_row(caller, resource, id)?;
+        check_revision(row, request)?;
         let body = inner(&request.body, resource.one())?;
         attributes::check_update(resource, body)?;
         match resource {
@@ -195,8 +196,7 @@ impl World {
                 }
             }
             row["updated_at"] = json!(stamp);
-            let revision = row["revision_number"].as_i64().unwrap_or_default();
-            row["revision_number"] = json!(revision + 1);
+            revise(row);
         }
         let row = self.network_view_of(resource, id);
         Reply::ok(json!({resource.one(): row}))
@@ -285,6 +285,25 @@ pub(crate) fn missing(resource: Resource, id: &str) -> Refusal {
         Resource::Ports => "PortNotFound",
         Resource::SecurityGroups => "SecurityGroupNotFound",
         Resource::SecurityGroupRules => "SecurityGroupRuleNotFound",
+/// Counts a change.
+fn revise(row: &mut Value) {
+    let revision = row["revision_number"].as_i64().unwrap_or_default();
+    row["revision_number"] = json!(revision + 1);
+}
+
+/// Whether the row is still as whoever asks has seen it.
+fn check_revision(row: &Value, request: &Request) -> Result<(), Refusal> {
+    let current = row["revision_number"].as_i64().unwrap_or_default();
+    match request.revision {
+        Some(seen) if seen != current => Err(Refusal::new(
+            412,
+            "RevisionNumberConstraintFailed",
+            format!("Constrained to {seen}, but current revision is {current}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
         Resource::FloatingIps => "FloatingIPNotFound",
         _ => "TrunkNotFound",
     };

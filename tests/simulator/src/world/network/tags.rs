@@ -58,6 +58,7 @@ impl World {
         tags.dedup();
         if let Some(row) = self.row_mut(resource, id) {
             row["tags"] = json!(tags);
+            super::revise(row);
         }
         reply
     }
