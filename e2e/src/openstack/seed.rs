@@ -10,16 +10,17 @@ use super::{
 };
 use crate::lab::Lab;
 
-/// Name (its meaning is in the SCS flavor naming standard), vCPUs, memory in MiB, disk in GiB.
+/// Name (its meaning is in the SCS flavor naming standard), vCPUs, memory in MiB, disk and local disk in GiB.
 ///
 /// Members cannot boot an image on a flavor without a disk: SCS-2V-4 and SCS-4V-8 need a root volume.
-const FLAVORS: [(&str, u32, u32, u32); 6] = [
-    ("SCS-1L-1-10", 1, 1024, 10), // played machines
-    ("SCS-1V-2-10", 1, 2048, 10),
-    ("SCS-2V-4", 2, 4096, 0),
-    ("SCS-2V-4-20s", 2, 4096, 20),
-    ("SCS-4V-8", 4, 8192, 0),
-    ("SCS-4V-8-50", 4, 8192, 50),
+const FLAVORS: [(&str, u32, u32, u32, u32); 7] = [
+    ("SCS-1L-1-10", 1, 1024, 10, 0), // played machines
+    ("SCS-1V-2-10", 1, 2048, 10, 0),
+    ("SCS-2V-4", 2, 4096, 0, 0),
+    ("SCS-2V-4-20s", 2, 4096, 20, 0),
+    ("SCS-4V-8", 4, 8192, 0, 0),
+    ("SCS-4V-8-50", 4, 8192, 50, 0),
+    ("local-1V-2-10-5", 1, 2048, 10, 5),
 ];
 /// Kubernetes versions with a machine image. The content does not matter: the node agent has the real one.
 const KUBERNETES: [&str; 4] = ["v1.35.6", "v1.36.2", "v1.36.3", "v1.37.0"];
@@ -28,24 +29,38 @@ const IMAGE_SIZE: usize = 1 << 20;
 const KEYPAIR: &str = "capi";
 const PUBLIC_KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFhmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZm capstan-lab";
-/// Volume type, besides Cinder's default.
-const VOLUME_TYPE: &str = "ssd";
+/// Volume types, besides Cinder's default, and whether several machines can share a volume.
+const VOLUME_TYPES: [(&str, bool); 2] = [("ssd", false), ("multiattach", true)];
+/// Flavors of load balancers; their name is their topology.
+const BALANCER_FLAVORS: [&str; 2] = ["SINGLE", "ACTIVE_STANDBY"];
+/// Availability zone of load balancers.
+const BALANCER_ZONE: &str = "az1";
 
 /// Seeds everything that needs no hypervisor.
 pub fn cloud(lab: &Lab) -> Result<()> {
     let admin = Client::admin(lab)?;
     let flavors = admin.list(Service::Compute, "/flavors", "flavors")?;
-    for (name, vcpus, ram, disk) in FLAVORS {
+    for (name, vcpus, ram, disk, local) in FLAVORS {
         if !has(&flavors, name) {
-            let flavor = json!({ "name": name, "vcpus": vcpus, "ram": ram, "disk": disk });
+            let flavor = json!({ "name": name, "vcpus": vcpus, "ram": ram, "disk": disk,
+                "OS-FLV-EXT-DATA:ephemeral": local });
             admin.post(Service::Compute, "/flavors", &json!({ "flavor": flavor }))?;
         }
     }
     let types = admin.list(Service::BlockStorage, "/types", "volume_types")?;
-    if !has(&types, VOLUME_TYPE) {
-        let body = json!({ "volume_type": { "name": VOLUME_TYPE, "os-volume-type-access:is_public": true } });
-        admin.post(Service::BlockStorage, "/types", &body)?;
+    for (name, is_shared) in VOLUME_TYPES {
+        if !has(&types, name) {
+            let specs = if is_shared {
+                json!({ "multiattach": "<is> True" })
+            } else {
+                json!({})
+            };
+            let body = json!({ "volume_type": {
+                "name": name, "os-volume-type-access:is_public": true, "extra_specs": specs } });
+            admin.post(Service::BlockStorage, "/types", &body)?;
+        }
     }
+    balancing(&admin)?;
     images(&admin)?;
     external_network(&admin)?;
     let tenant = Client::tenant(lab)?;
@@ -57,6 +72,38 @@ pub fn cloud(lab: &Lab) -> Result<()> {
             "/os-keypairs",
             &json!({ "keypair": keypair }),
         )?;
+    }
+    Ok(())
+}
+
+/// What load balancers can be asked for besides a provider.
+fn balancing(admin: &Client) -> Result<()> {
+    let octavia = Service::LoadBalancer;
+    let flavors = admin.list(octavia, "/flavors", "flavors")?;
+    for name in BALANCER_FLAVORS {
+        if has(&flavors, name) {
+            continue;
+        }
+        let data = json!({ "loadbalancer_topology": name }).to_string();
+        let profile = json!({ "flavorprofile": {
+            "name": name, "provider_name": "amphora", "flavor_data": data } });
+        let profile = &admin.post(octavia, "/flavorprofiles", &profile)?["flavorprofile"];
+        let flavor = json!({ "flavor": {
+            "name": name, "enabled": true, "flavor_profile_id": id(profile)? } });
+        admin.post(octavia, "/flavors", &flavor)?;
+    }
+    let zones = admin.list(octavia, "/availabilityzones", "availability_zones")?;
+    if !has(&zones, BALANCER_ZONE) {
+        let (kind, data) = (
+            "availability_zone_profile",
+            json!({ "compute_zone": BALANCER_ZONE }).to_string(),
+        );
+        let profile = json!({ kind: {
+            "name": BALANCER_ZONE, "provider_name": "amphora", "availability_zone_data": data } });
+        let profile = &admin.post(octavia, "/availabilityzoneprofiles", &profile)?[kind];
+        let zone = json!({ "availability_zone": {
+            "name": BALANCER_ZONE, "enabled": true, "availability_zone_profile_id": id(profile)? } });
+        admin.post(octavia, "/availabilityzones", &zone)?;
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ use cloud::{
 };
 
 mod balancer;
+mod lists;
 mod network;
 pub mod probes;
 mod server;
@@ -112,6 +113,7 @@ impl Contract {
         self.step("list everything");
         self.facts().await?;
         let net = self.network().await?;
+        self.lists().await?;
         self.trunk(&net).await?;
         self.server(&net.port).await?;
         self.volume().await?;

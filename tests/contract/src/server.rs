@@ -18,6 +18,7 @@ impl Contract {
         ensure!(self.view.server_group("no-such-group").await?.is_none());
         let compute = self.view.cloud().compute();
         ensure!(compute.flavor("no-such-flavor").await?.is_none());
+        compute.server_groups().await?;
         ensure!(compute.server(NOTHING).await?.is_none());
         ensure!(self.view.image(NOTHING).await?.is_none());
         compute.delete_server(NOTHING).await?;
@@ -28,9 +29,11 @@ impl Contract {
                 .is_empty()
         );
         ensure!(!self.view.availability_zones().await?.is_empty());
-        ensure!(self.view.has_extension(cloud::network::TAGS).await?);
-        let version = self.view.load_balancer_version().await?;
-        let providers = self.view.load_balancer_providers().await?;
+        let extensions = self.view.cloud().network().extensions().await?;
+        ensure!(extensions.iter().any(|alias| alias == cloud::network::TAGS));
+        let octavia = self.view.cloud().load_balancer();
+        let version = octavia.version().await?;
+        let providers = octavia.providers().await?;
         let names: Vec<&str> = providers.iter().map(|found| found.name.as_str()).collect();
         self.view.load_balancer_flavors().await?;
         self.step(&format!("facts: Octavia {version:?} with {names:?}"));
@@ -90,7 +93,9 @@ impl Contract {
             seen.servers.get(id).is_none().then_some(())
         })
         .await?;
-        ensure!(view.cloud().compute().server(id).await?.is_none());
+        // Nova marks it as deleted a moment before it is gone.
+        let last = view.cloud().compute().server(id).await?;
+        ensure!(last.is_none_or(|last| last.is_gone()), "the server is back");
         self.step("server deleted");
         Ok(())
     }

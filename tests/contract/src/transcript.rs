@@ -24,7 +24,7 @@ pub struct Exchange {
 pub struct Transcript(pub Vec<Exchange>);
 
 /// Fields below these have keys that are data (names of networks, of metadata), or are nobody's concern.
-const DATA: [&str; 8] = [
+const DATA: [&str; 10] = [
     "addresses",
     "metadata",
     "links",
@@ -33,6 +33,8 @@ const DATA: [&str; 8] = [
     "quota",
     "quota_set",
     "image_metadata",
+    "volume_image_metadata",
+    "catalog",
 ];
 
 impl Transcript {
@@ -191,8 +193,9 @@ fn forms(path: String, value: &Value, into: &mut BTreeMap<String, String>) {
     }
 }
 
-/// A path with `{id}` for ids, and the names of query parameters without values.
-pub(crate) fn path_of(path: &str) -> String {
+/// A path with `{id}` for ids, and the names of query parameters in their alphabetical order without values.
+#[must_use]
+pub fn path_of(path: &str) -> String {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let is_id = |segment: &str| {
         let digits: Vec<char> = segment.chars().filter(|c| *c != '-').collect();
@@ -202,11 +205,13 @@ pub(crate) fn path_of(path: &str) -> String {
         .split('/')
         .map(|segment| if is_id(segment) { "{id}" } else { segment });
     let path = segments.collect::<Vec<_>>().join("/");
-    let keys: Vec<&str> = query
+    let mut keys: Vec<&str> = query
         .split('&')
         .filter_map(|pair| pair.split('=').next())
         .filter(|key| !key.is_empty())
         .collect();
+    // Services put those of a link to the next page in any order.
+    keys.sort_unstable();
     if keys.is_empty() {
         path
     } else {
@@ -257,6 +262,6 @@ mod tests {
     #[test]
     fn ids_and_values_are_left_out_of_paths() {
         let path = "/ports/0fd2e1b6-0c5b-4a3e-a1f0-aabbccddeeff?name=x&limit=1";
-        assert_eq!(path_of(path), "/ports/{id}?name&limit");
+        assert_eq!(path_of(path), "/ports/{id}?limit&name");
     }
 }

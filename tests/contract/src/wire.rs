@@ -1,7 +1,7 @@
 //! Requests as they go over the wire, for what the provider's client does not show: status codes, and every field of
 //! the answers. What was asked and answered is kept in a [`Transcript`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -123,6 +123,11 @@ impl Wire {
         std::mem::replace(&mut self.token, token.to_owned())
     }
 
+    /// The token of the requests.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// A request that goes into the transcript under `what`, and the body of its answer.
     ///
     /// # Errors
@@ -136,10 +141,24 @@ impl Wire {
         body: Value,
         status: u16,
     ) -> Result<Value> {
-        let answer = self.ask(method.clone(), service, path, &body).await?;
         let operation = format!("{method} {service} {}", path_of(path));
+        let answer = self.ask(method, service, path, &body).await?;
+        self.note(what, &operation, answer, status)
+    }
+
+    /// Puts an answer into the transcript under `what`; its body.
+    ///
+    /// # Errors
+    /// As of [`Wire::send`].
+    pub fn note(
+        &mut self,
+        what: &str,
+        operation: &str,
+        answer: Answer,
+        status: u16,
+    ) -> Result<Value> {
         self.transcript
-            .push(what, &operation, answer.status, &answer.body);
+            .push(what, operation, answer.status, &answer.body);
         if status >= 400 && answer.status >= 400 {
             let body = answer.body.clone();
             if let Err(difference) = answer.is(status) {
@@ -214,6 +233,68 @@ impl Wire {
             .post(what, service, path, json!({ key: body }), created)
             .await?;
         Ok(text(&made[key], "id"))
+    }
+
+    /// A list at once and in pages.
+    pub async fn listed(
+        &mut self,
+        what: &str,
+        service: Service,
+        path: &str,
+        key: &str,
+    ) -> Result<()> {
+        self.get(what, service, path, 200).await?;
+        self.pages(what, service, path, key).await
+    }
+
+    /// A list by the links to the next page, row by row, has to show what it shows at once. Which row comes first
+    /// is up to chance: their fields are left out of the transcript.
+    pub async fn pages(
+        &mut self,
+        what: &str,
+        service: Service,
+        path: &str,
+        key: &str,
+    ) -> Result<()> {
+        let whole = self.ask(Method::GET, service, path, &Value::Null).await?;
+        let whole = ids(&whole.is(200)?[key]);
+        ensure!(whole.len() > 1, "{what}: {whole:?} makes no second page");
+        let (bare, joint) = match path.split_once('?') {
+            Some((bare, _)) => (bare, '&'),
+            None => (path, '?'),
+        };
+        let mut found = BTreeSet::new();
+        let mut next = Some(format!("{path}{joint}limit=1"));
+        for number in 1.. {
+            let Some(page) = next else { break };
+            let answer = self.ask(Method::GET, service, &page, &Value::Null).await?;
+            next = next_page(&answer.body, key).map(|query| format!("{bare}?{query}"));
+            let operation = format!("GET {service} {}", path_of(&page));
+            let noted = match number {
+                1 => Some("first"),
+                2 => Some("second"),
+                _ => None,
+            };
+            let last = next.is_none().then_some("last");
+            for name in noted.into_iter().chain(last) {
+                let what = format!("the {name} page of {what}");
+                let mut body = answer.body.clone();
+                body[key] = json!([]);
+                self.transcript
+                    .push(&what, &operation, answer.status, &body);
+            }
+            let rows = ids(&answer.is(200)?[key]);
+            ensure!(
+                rows.len() <= 1 && rows.is_disjoint(&found),
+                "{what}: {rows:?} after {found:?}"
+            );
+            found.extend(rows);
+        }
+        ensure!(
+            found == whole,
+            "{what}: pages have {found:?}, the list {whole:?}"
+        );
+        Ok(())
     }
 
     /// A request that leaves no trace in the transcript.
@@ -356,6 +437,23 @@ fn bases(body: &Value, region: Option<&str>) -> Result<BTreeMap<Service, String>
         }
     }
     Ok(found)
+}
+
+fn ids(rows: &Value) -> BTreeSet<String> {
+    let rows = rows.as_array().into_iter().flatten();
+    rows.map(|row| text(row, "id")).collect()
+}
+
+/// The query of the next page; only that of the link counts.
+fn next_page(body: &Value, key: &str) -> Option<String> {
+    let links = body[format!("{key}_links")].as_array();
+    let linked = links
+        .into_iter()
+        .flatten()
+        .find(|link| link["rel"] == "next")
+        .map_or(&body["next"], |link| &link["href"]);
+    let (_, query) = linked.as_str()?.split_once('?')?;
+    Some(query.to_owned())
 }
 
 /// A text field; empty when it is absent.

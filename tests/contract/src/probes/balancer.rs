@@ -1,14 +1,18 @@
 //! Octavia.
 
 use anyhow::Result;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{NOTHING, Place, Probes};
 use crate::wire::{BALANCER, NETWORK, Wire, text};
 
-const BALANCERS: &str = "/lbaas/loadbalancers";
+pub(super) const BALANCERS: &str = "/lbaas/loadbalancers";
 
-async fn settled(wire: &Wire, path: &str) -> Result<()> {
+/// How often Octavia is tried to be met while it is busy.
+const TRIES: usize = 5;
+
+pub(super) async fn settled(wire: &Wire, path: &str) -> Result<()> {
     wire.reaches(
         BALANCER,
         path,
@@ -162,14 +166,9 @@ impl Probes {
             .await?;
         let mut other = listener.clone();
         other["protocol_port"] = json!(80);
-        wire.post(
-            "a listener while pending",
-            BALANCER,
-            "/lbaas/listeners",
-            json!({"listener": other}),
-            409,
-        )
-        .await?;
+        let path = format!("/lbaas/listeners/{first}");
+        self.listener_while_pending(&path, balancer, other).await?;
+        let wire = &mut self.wire;
         settled(wire, balancer).await?;
         wire.post(
             "a listener of a taken port",
@@ -196,6 +195,32 @@ impl Probes {
         settled(wire, balancer).await?;
         wire.get("a listener", BALANCER, &listener, 200).await?;
         Ok(first)
+    }
+
+    /// Octavia may be done before the second request: then it is made busy again.
+    async fn listener_while_pending(
+        &mut self,
+        first: &str,
+        balancer: &str,
+        other: Value,
+    ) -> Result<()> {
+        let wire = &mut self.wire;
+        let (what, path) = ("a listener while pending", "/lbaas/listeners");
+        let body = json!({"listener": other});
+        for tries in 1.. {
+            let answer = wire.ask(Method::POST, BALANCER, path, &body).await?;
+            if answer.status != 201 || tries == TRIES {
+                wire.note(what, &format!("POST {BALANCER} {path}"), answer, 409)?;
+                break;
+            }
+            let made = text(&answer.body["listener"], "id");
+            settled(wire, balancer).await?;
+            wire.remove(BALANCER, &format!("{path}/{made}")).await?;
+            settled(wire, balancer).await?;
+            let busy = json!({"listener": {"description": "d"}});
+            wire.ask(Method::PUT, BALANCER, first, &busy).await?;
+        }
+        Ok(())
     }
 
     /// A pool of the listener; its id.
@@ -239,7 +264,7 @@ impl Probes {
             409,
         )
         .await?;
-        let change = json!({"healthmonitor": {"delay": 11}});
+        let change = json!({"healthmonitor": {"delay": 11, "timeout": 6, "max_retries": 4, "max_retries_down": 2}});
         wire.put(
             "a changed monitor",
             BALANCER,
@@ -310,12 +335,7 @@ impl Probes {
     async fn ovn(&mut self, place: &Place) -> Result<()> {
         let wire = &mut self.wire;
         let providers = wire
-            .ask(
-                reqwest::Method::GET,
-                BALANCER,
-                "/lbaas/providers",
-                &Value::Null,
-            )
+            .ask(Method::GET, BALANCER, "/lbaas/providers", &Value::Null)
             .await?
             .body;
         if !providers["providers"]

@@ -28,14 +28,18 @@ impl Probes {
             401,
         )
         .await?;
-        wire.ask(
-            reqwest::Method::POST,
-            IDENTITY,
-            "/auth/tokens",
-            &login(secret),
-        )
-        .await?
-        .is(201)?;
+        let user = json!({"id": wire.user_id});
+        let by_name = json!({"auth": {"identity": {"methods": ["application_credential"],
+            "application_credential": {"name": self.name, "user": user, "secret": secret}}}});
+        let by_token = json!({"auth": {"identity": {"methods": ["token"], "token": {"id": wire.token()}},
+            "scope": {"project": {"id": wire.project_id}}}});
+        for (what, body) in [
+            ("a login with a credential", login(secret)),
+            ("a login with a credential by name", by_name),
+            ("a login with a token", by_token),
+        ] {
+            wire.post(what, IDENTITY, "/auth/tokens", body, 201).await?;
+        }
         wire.delete(
             "an application credential",
             IDENTITY,

@@ -1,13 +1,19 @@
 //! Requests of which the status and every field of the answer count.
 
+mod admin;
 mod balancer;
 mod compute;
+mod disks;
 mod identity;
 mod network;
 mod ports;
 mod quotas;
 mod trunks;
+mod vips;
 mod volume;
+mod whole;
+
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use cloud::Credentials;
@@ -24,6 +30,7 @@ pub(crate) struct Probes {
     wire: Wire,
     admin: Option<Wire>,
     name: String,
+    since: Instant,
 }
 
 /// What servers and load balancers are put on.
@@ -47,6 +54,7 @@ pub async fn run(tenant: &Credentials, admin: Option<&Credentials>) -> Result<Tr
         wire: Wire::login(tenant).await?,
         admin,
         name: format!("capstan-probe-{}", std::process::id()),
+        since: Instant::now(),
     };
     let result = probes.all().await;
     let mut differences = probes.wire.differences;
@@ -60,13 +68,30 @@ impl Probes {
         self.identity().await?;
         self.images().await?;
         let place = self.place().await?;
+        self.step("identity, images");
         self.network(&place).await?;
         self.trunks(&place).await?;
+        self.whole(&place).await?;
+        self.admins(&place).await?;
+        self.step("network");
         self.compute(&place).await?;
+        self.disks(&place).await?;
+        self.step("servers");
         self.volumes().await?;
+        self.step("volumes");
         self.balancer(&place).await?;
+        self.vips(&place).await?;
+        self.step("load balancers");
         self.quotas(&place).await?;
-        self.leave(&place).await
+        self.leave(&place).await?;
+        self.step("quotas");
+        Ok(())
+    }
+
+    fn step(&mut self, what: &str) {
+        let took = self.since.elapsed().as_secs_f64();
+        println!("{took:6.2} s  probes of {what}");
+        self.since = Instant::now();
     }
 
     async fn images(&mut self) -> Result<()> {
@@ -86,6 +111,15 @@ impl Probes {
             200,
         )
         .await?;
+        wire.get(
+            "images of a name and two tags",
+            IMAGE,
+            "/images?name=no-such-image&tag=a&tag=b",
+            200,
+        )
+        .await?;
+        wire.listed("all images", IMAGE, "/images", "images")
+            .await?;
         let image = self.image().await?;
         let wire = &mut self.wire;
         wire.get("an image", IMAGE, &format!("/images/{image}"), 200)
@@ -112,6 +146,15 @@ impl Probes {
 
     /// The flavor with the least memory that has a disk.
     async fn flavor(&self) -> Result<String> {
+        self.flavor_with("disk").await
+    }
+
+    async fn flavor_with_local_disk(&self) -> Result<String> {
+        self.flavor_with("OS-FLV-EXT-DATA:ephemeral").await
+    }
+
+    /// The flavor with the least memory that has some kind of disk.
+    async fn flavor_with(&self, disk: &str) -> Result<String> {
         let flavors = self
             .wire
             .ask(
@@ -123,10 +166,10 @@ impl Probes {
             .await?
             .body;
         let flavors = flavors["flavors"].as_array().into_iter().flatten();
-        let fitting = flavors.filter(|flavor| flavor["disk"] != 0);
+        let fitting = flavors.filter(|flavor| flavor[disk] != 0);
         let flavor = fitting
             .min_by_key(|flavor| flavor["ram"].as_i64())
-            .context("no flavor with a disk")?;
+            .with_context(|| format!("no flavor with {disk}"))?;
         Ok(text(flavor, "id"))
     }
 

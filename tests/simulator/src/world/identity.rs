@@ -114,14 +114,16 @@ impl World {
         let value = format!("gAAAA{}", self.new_id().replace('-', ""));
         let expires = self.now.saturating_add(self.identity.token_life);
         let expires = expires.unwrap_or(Timestamp::MAX);
-        let body = self.token_body(&caller, expires);
+        let mut body = self.token_body(&caller, expires);
         let identity = &body_of_login["auth"]["identity"];
         let by_credential = identity["methods"][0] == "application_credential";
         let credential = self.credential(&identity["application_credential"]);
-        let credential = credential
-            .filter(|_| by_credential)
-            .map(id)
-            .unwrap_or_default();
+        let credential = credential.filter(|_| by_credential);
+        if let Some(row) = credential {
+            body["token"]["application_credential"] =
+                json!({"id": row["id"], "name": row["name"], "restricted": true});
+        }
+        let credential = credential.map(id).unwrap_or_default();
         let token = Token {
             caller,
             credential,

@@ -95,6 +95,8 @@ pub(crate) struct Paging {
     pub bare_next: bool,
     /// Octavia has its list of links even where it is empty.
     pub always_links: bool,
+    /// Neutron links to the page before too, if a limit was asked for.
+    pub backwards: bool,
 }
 
 /// One page of `rows` under `key`.
@@ -117,19 +119,30 @@ pub(crate) fn page(
         }
         None => 0,
     };
-    let total = rows.len();
     let rows: Vec<Value> = rows.into_iter().skip(start).take(limit).collect();
-    let more = start + rows.len() < total;
+    // Nobody looks whether something follows: after a full page there may come an empty one.
+    let is_full = rows.len() == limit;
     let next = rows
         .last()
-        .filter(|_| more)
+        .filter(|_| is_full)
         .map(|last| link(request, paging, limit, &id(last)));
     let mut body = json!({key: rows});
-    match next {
-        Some(href) if paging.bare_next => body["next"] = json!(href),
-        Some(href) => body[format!("{key}_links")] = json!([{"rel": "next", "href": href}]),
-        None if paging.always_links => body[format!("{key}_links")] = json!([]),
-        None => {}
+    if paging.bare_next {
+        if let Some(href) = next {
+            body["next"] = json!(href);
+        }
+        return Ok(Reply::new(200, body));
+    }
+    let mut links: Vec<Value> = next
+        .into_iter()
+        .map(|href| json!({"rel": "next", "href": href}))
+        .collect();
+    if paging.backwards && asked.is_some() {
+        let href = format!("{}?limit={limit}&page_reverse=True", paging.path);
+        links.push(json!({"rel": "previous", "href": href}));
+    }
+    if paging.always_links || !links.is_empty() {
+        body[format!("{key}_links")] = json!(links);
     }
     Ok(Reply::new(200, body))
 }
@@ -139,6 +152,8 @@ fn link(request: &Request, paging: &Paging, limit: usize, marker: &str) -> Strin
         .query
         .iter()
         .filter(|(key, _)| !matches!(key.as_str(), "limit" | "marker"))
+        // Octavia forgets what its lists were filtered by.
+        .filter(|_| !paging.always_links)
         .map(|(key, value)| format!("{key}={value}&"));
     let kept: String = kept.collect();
     format!("{}?{kept}limit={limit}&marker={marker}", paging.path)

@@ -130,6 +130,7 @@ pub struct World {
     extensions: Vec<String>,
     providers: Vec<(String, String)>,
     balancer_flavors: Vec<Value>,
+    balancer_zones: Vec<String>,
     balancer_versions: Vec<String>,
     volume_types: Vec<String>,
     /// Servers that are gone, which lists of changes still show.
@@ -258,6 +259,7 @@ impl World {
             path: format!("{}/{service}/{version}{}", self.url, request.path_text()),
             bare_next: false,
             always_links: request.service == Service::LoadBalancer,
+            backwards: request.service == Service::Network,
         }
     }
 

@@ -254,7 +254,8 @@ impl Refusal {
                 json!({"NeutronError": {"type": kind, "message": message, "detail": ""}})
             }
             Service::LoadBalancer => {
-                json!({"faultcode": "Client", "faultstring": message, "debuginfo": null})
+                let code = if status < 500 { "Client" } else { "Server" };
+                json!({"faultcode": code, "faultstring": message, "debuginfo": null})
             }
             Service::Image => {
                 json!(format!("{status} {}\n\n{message}\n\n   ", title(status)))
@@ -296,8 +297,8 @@ fn title(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         409 => "Conflict",
-        413 => "Request Entity Too Large",
         412 => "Precondition Failed",
+        413 => "Request Entity Too Large",
         _ => "Error",
     }
 }

@@ -20,13 +20,13 @@ pub struct Seed {
     pub regions: Vec<String>,
     /// Availability zones of Nova, with a host each.
     pub zones: Vec<String>,
-    /// Name, vCPUs, MiB of memory, GiB of disk.
-    pub flavors: Vec<(String, u32, u32, u32)>,
+    /// Name, vCPUs, MiB of memory, GiB of disk and of local disk.
+    pub flavors: Vec<(String, u32, u32, u32, u32)>,
     /// Names of images.
     pub images: Vec<String>,
     /// Names of keypairs, which every user has.
     pub keypairs: Vec<String>,
-    /// Volume types, the default one first.
+    /// Volume types, the default one first. Several servers can share a volume of the type `multiattach`.
     pub volume_types: Vec<String>,
     /// Name and CIDR of the external network; `None` for a cloud without one.
     pub external_network: Option<(String, String)>,
@@ -37,6 +37,8 @@ pub struct Seed {
     pub providers: Vec<String>,
     /// Names of Octavia's flavors.
     pub balancer_flavors: Vec<String>,
+    /// Octavia's availability zones.
+    pub balancer_zones: Vec<String>,
     /// The newest minor version of Octavia's API (2.x).
     pub balancer_version: u32,
 }
@@ -44,7 +46,7 @@ pub struct Seed {
 impl Default for Seed {
     fn default() -> Self {
         let own = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
-        let flavor = |name: &str, vcpus, ram, disk| (name.to_owned(), vcpus, ram, disk);
+        let flavor = |name: &str, vcpus, ram, disk| (name.to_owned(), vcpus, ram, disk, 0);
         Self {
             seed: 1,
             projects: own(&["tenant"]),
@@ -58,10 +60,11 @@ impl Default for Seed {
                 flavor("SCS-2V-4-20s", 2, 4096, 20),
                 flavor("SCS-4V-8", 4, 8192, 0),
                 flavor("SCS-4V-8-50", 4, 8192, 50),
+                ("local-1V-2-10-5".to_owned(), 1, 2048, 10, 5),
             ],
             images: own(&["ubuntu-capi-image-v1.35.6", "ubuntu-capi-image-v1.36.2"]),
             keypairs: own(&["capi"]),
-            volume_types: own(&["__DEFAULT__", "ssd"]),
+            volume_types: own(&["__DEFAULT__", "ssd", "multiattach"]),
             external_network: Some(("public".to_owned(), "172.29.0.0/16".to_owned())),
             extensions: own(&[
                 "router",
@@ -82,7 +85,8 @@ impl Default for Seed {
                 "filter-validation",
             ]),
             providers: own(&["amphora", "octavia", "ovn"]),
-            balancer_flavors: Vec::new(),
+            balancer_flavors: own(&["SINGLE", "ACTIVE_STANDBY"]),
+            balancer_zones: own(&["az1"]),
             balancer_version: 30,
         }
     }
@@ -111,6 +115,7 @@ impl World {
                 .map(|name| (name.clone(), format!("The provider {name}.")))
                 .collect(),
             balancer_flavors: Vec::new(),
+            balancer_zones: seed.balancer_zones.clone(),
             balancer_versions: (0..=seed.balancer_version)
                 .map(|minor| format!("v2.{minor}"))
                 .collect(),
@@ -126,8 +131,11 @@ impl World {
         for project in &seed.projects {
             self.add_project(project, &seed.password, false);
         }
-        for (name, vcpus, ram, disk) in &seed.flavors {
-            self.add_flavor(name, *vcpus, *ram, *disk);
+        for (name, vcpus, ram, disk, local) in &seed.flavors {
+            let id = self.add_flavor(name, *vcpus, *ram, *disk);
+            if let Some(row) = self.row_mut(Resource::Flavors, &id) {
+                row["OS-FLV-EXT-DATA:ephemeral"] = json!(local);
+            }
         }
         for name in &seed.images {
             self.add_image(name, &[]);

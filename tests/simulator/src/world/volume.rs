@@ -11,6 +11,11 @@ use super::{Answer, Caller, Filters, Reply, Resource, World, inner};
 
 /// Rows of a page.
 const PAGE: usize = 1000;
+/// The only zone: whichever is asked for, volumes come there, as where
+/// `allow_availability_zone_fallback` is set.
+const ZONE: &str = "nova";
+/// The type whose volumes several servers can share.
+const MULTIATTACH: &str = "multiattach";
 
 impl World {
     pub(crate) fn volume(&mut self, caller: &Caller, request: &Request) -> Answer {
@@ -82,6 +87,7 @@ impl World {
             .map(view)
             .unwrap_or_default();
         remove(&mut row, "os-vol-tenant-attr:tenant_id");
+        remove(&mut row, "volume_image_metadata");
         self.after(self.delays.volume_create, Event::VolumeReady(id));
         Ok(Reply::new(202, json!({"volume": row})))
     }
@@ -92,16 +98,20 @@ impl World {
         let kind = given["volume_type"]
             .as_str()
             .filter(|kind| !kind.is_empty());
-        let zone = given["availability_zone"].as_str().unwrap_or("nova");
+        let kind = kind.unwrap_or(&default);
+        let image = text(given, "imageRef");
         let stamp = self.zoneless_stamp();
-        let row = json!({
+        let mut row = json!({
             "id": id, "name": given["name"], "description": given["description"], "size": size, "status": "creating",
-            "availability_zone": zone, "volume_type": kind.unwrap_or(&default), "multiattach": false, "attachments": [],
-            "metadata": given.get("metadata").unwrap_or(&json!({})), "bootable": if text(given, "imageRef").is_empty() { "false" } else { "true" },
+            "availability_zone": ZONE, "volume_type": kind, "multiattach": kind == MULTIATTACH, "attachments": [],
+            "metadata": given.get("metadata").unwrap_or(&json!({})), "bootable": if image.is_empty() { "false" } else { "true" },
             "encrypted": false, "created_at": stamp, "updated_at": stamp, "project_id": project, "links": [],
             "os-vol-tenant-attr:tenant_id": project, "snapshot_id": null, "source_volid": null, "user_id": "",
             "consistencygroup_id": null, "replication_status": null,
         });
+        if !image.is_empty() {
+            row["volume_image_metadata"] = json!({"image_id": image});
+        }
         self.table_mut(Resource::Volumes).insert(row);
         id
     }
@@ -173,18 +183,29 @@ impl World {
     }
 
     pub(crate) fn attach_volume(&mut self, id: &str, server: &str) {
-        if let Some(row) = self.row_mut(Resource::Volumes, id) {
-            row["status"] = json!("in-use");
-            row["attachments"] =
-                json!([{"id": id, "volume_id": id, "server_id": server, "device": "/dev/vdb"}]);
+        let stamp = self.zoneless_stamp();
+        let Some(row) = self.row_mut(Resource::Volumes, id) else {
+            return;
+        };
+        row["status"] = json!("in-use");
+        let attachment = json!({"id": id, "attachment_id": id, "volume_id": id, "server_id": server,
+            "device": "/dev/vdb", "host_name": null, "attached_at": stamp});
+        if let Some(attachments) = row["attachments"].as_array_mut() {
+            attachments.push(attachment);
         }
     }
 
-    pub(crate) fn detach_volume(&mut self, volume: &str, ends: bool) {
+    /// A server gives a volume back, which `ends` with its last server if so asked.
+    pub(crate) fn detach_volume(&mut self, volume: &str, server: &str, ends: bool) {
         let Some(row) = self.row_mut(Resource::Volumes, volume) else {
             return;
         };
-        row["attachments"] = json!([]);
+        if let Some(attachments) = row["attachments"].as_array_mut() {
+            attachments.retain(|one| one["server_id"] != server);
+            if !attachments.is_empty() {
+                return;
+            }
+        }
         row["status"] = json!("available");
         if ends {
             self.end_volume(volume);

@@ -27,7 +27,8 @@ impl World {
         match (&request.method, rest) {
             (&Method::GET, ["providers"]) => Reply::ok(self.providers()),
             (&Method::GET, ["flavors"]) => {
-                Reply::ok(json!({"flavors": self.balancer_flavors, "flavors_links": []}))
+                let paging = self.paging(request, "v2.0", PAGE, PAGE);
+                page(request, "flavors", self.balancer_flavors.clone(), &paging)
             }
             (_, ["quotas", project]) => {
                 let project = (*project).to_owned();

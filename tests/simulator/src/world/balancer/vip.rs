@@ -16,6 +16,7 @@ impl World {
         self.check_balancer_quota(&caller.project_id, "load_balancer", Resource::LoadBalancers)?;
         let provider = self.check_offers(given)?;
         let (network_id, subnet_id) = self.vip_place(caller, given)?;
+        self.check_additional(caller, given, &network_id)?;
         let id = self.new_id();
         let port_id = match given["vip_port_id"].as_str() {
             Some(port) => port.to_owned(),
@@ -23,14 +24,19 @@ impl World {
                 let fields = json!({"name": format!("octavia-lb-{id}"), "device_id": format!("lb-{id}"),
                     "device_owner": "Octavia", "admin_state_up": false, "security_groups": []});
                 let wishes = vips(given, &subnet_id)?;
-                self.service_port(&caller.project_id, &network_id, fields, Some(&wishes))?
+                let made =
+                    self.service_port(&caller.project_id, &network_id, fields, Some(&wishes));
+                made.map_err(|refusal| reported(&provider, refusal))?
             }
         };
         let port = self
             .row(Resource::Ports, &port_id)
             .cloned()
             .unwrap_or_default();
-        let additional: Vec<&Value> = list(&port, "fixed_ips").skip(1).collect();
+        let additional: Vec<Value> = list(&port, "fixed_ips")
+            .skip(1)
+            .map(|ip| json!({"subnet_id": ip["subnet_id"], "ip_address": ip["ip_address"], "port_id": port_id}))
+            .collect();
         let stamp = self.zoneless_stamp();
         let row = json!({
             "id": id, "name": given["name"].as_str().unwrap_or_default(), "description": given["description"].as_str().unwrap_or_default(),
@@ -56,9 +62,20 @@ impl World {
             return Err(Refusal::new(400, "ProviderNotEnabledError", message));
         }
         let flavor = text(given, "flavor_id");
+        // Flavors and zones are those of the default provider.
+        let zone = text(given, "availability_zone");
+        if Some(provider) != default && !(flavor.is_empty() && zone.is_empty()) {
+            let message =
+                format!("Validation failure: Provider '{provider}' is not that of the flavor.");
+            return Err(Refusal::bad(message));
+        }
         let mut flavors = self.balancer_flavors.iter();
         if !flavor.is_empty() && !flavors.any(|row| text(row, "id") == flavor) {
             let message = format!("Validation failure: Invalid flavor_id: {flavor}.");
+            return Err(Refusal::bad(message));
+        }
+        if !zone.is_empty() && !self.balancer_zones.iter().any(|known| known == zone) {
+            let message = format!("Validation failure: Invalid availability zone: {zone}.");
             return Err(Refusal::bad(message));
         }
         Ok(provider.to_owned())
@@ -95,6 +112,25 @@ impl World {
         Ok((network_id.to_owned(), subnet))
     }
 
+    /// Further VIPs are on the network of the first.
+    fn check_additional(
+        &self,
+        caller: &Caller,
+        given: &Value,
+        network_id: &str,
+    ) -> Result<(), Refusal> {
+        for vip in list(given, "additional_vips") {
+            let wanted = text(vip, "subnet_id");
+            let subnet = self.find(caller, Resource::Subnets, wanted);
+            let fits = |subnet: &Value| text(subnet, "network_id") == network_id;
+            if !subnet.is_some_and(fits) {
+                let message = format!("Validation failure: Subnet {wanted} not found.");
+                return Err(Refusal::bad(message));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn check_balancer_quota(
         &self,
         project: &str,
@@ -109,6 +145,21 @@ impl World {
             super::octavia_name(of)
         );
         Err(Refusal::new(403, "QuotaException", message))
+    }
+}
+
+/// What Octavia makes of Neutron's refusal of a VIP port.
+fn reported(provider: &str, refusal: Refusal) -> Refusal {
+    match refusal.status {
+        409 => {
+            let message = format!("The VIP IP address is already in use: {}", refusal.message);
+            Refusal::new(409, "VIPAddressInUse", message)
+        }
+        400 => {
+            let message = format!("Provider '{provider}' reports error: BadRequestException: 400");
+            Refusal::new(500, "ProviderDriverError", message)
+        }
+        _ => refusal,
     }
 }
 

@@ -24,7 +24,7 @@ impl World {
         self.check_image(given)?;
         self.check_placement(caller, given, body)?;
         self.check_ports(caller, given)?;
-        self.check_volumes(caller, given)?;
+        self.check_devices(caller, given, &flavor, version)?;
         self.check_server_quota(caller, &flavor)?;
         let id = self.new_id();
         let mut row = self.server_row(caller, &id, given, &flavor);
@@ -39,6 +39,7 @@ impl World {
         row["_devices"] = given["block_device_mapping_v2"].clone();
         row["_hints"] = body["os:scheduler_hints"].clone();
         self.join_group(&row, &id);
+        row["os-extended-volumes:volumes_attached"] = json!(self.reserve_volumes(given));
         self.table_mut(Resource::Servers).insert(row);
         self.after(self.delays.server_build, Event::ServerBuilt(id.clone()));
         let links =
@@ -142,25 +143,6 @@ impl World {
                 row.ok_or_else(|| Refusal::bad(format!("Port id {port} could not be found.")))?;
             if !text(row, "device_id").is_empty() {
                 return Err(Refusal::conflict(format!("Port {port} is still in use.")));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_volumes(&self, caller: &Caller, given: &Value) -> Result<(), Refusal> {
-        for device in list(given, "block_device_mapping_v2") {
-            let wanted = text(device, "uuid");
-            if text(device, "source_type") != "volume" {
-                continue;
-            }
-            let failed = format!("Block Device Mapping is Invalid: failed to get volume {wanted}.");
-            let volume = self.find(caller, Resource::Volumes, wanted);
-            let volume = volume.ok_or_else(|| Refusal::bad(failed))?;
-            if volume["status"] != "available" {
-                return Err(Refusal::bad(format!(
-                    "Invalid volume: volume '{wanted}' status must be 'available'. Currently in '{}'",
-                    text(volume, "status")
-                )));
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::CUT_OFF;
 use crate::world::request::{Refusal, Reply, Request};
 use crate::world::schedule::Event;
-use crate::world::table::{id, list, text, texts};
+use crate::world::table::{list, text, texts};
 use crate::world::{Answer, Caller, Resource, World};
 
 /// What Nova says when no hypervisor fits.
@@ -142,7 +142,8 @@ impl World {
             self.detach_port(&port);
         }
         for volume in list(&row, "os-extended-volumes:volumes_attached") {
-            self.detach_volume(text(volume, "id"), volume["delete_on_termination"] == true);
+            let ends = volume["delete_on_termination"] == true;
+            self.detach_volume(text(volume, "id"), id, ends);
         }
         if let Some(group) = self.row_mut(Resource::ServerGroups, text(&row, "_group")) {
             let mut members = texts(group, "members");
@@ -205,26 +206,5 @@ impl World {
             return Err(Refusal::bad("There is no such action"));
         }
         Reply::empty(202)
-    }
-
-    /// Attaches and makes the volumes of a server; what Nova shows of them.
-    fn attach_volumes(&mut self, row: &Value) -> Vec<Value> {
-        let server = id(row);
-        let mut attached = Vec::new();
-        for device in list(row, "_devices") {
-            let source = text(device, "source_type");
-            if source != "volume" && text(device, "destination_type") != "volume" {
-                continue;
-            }
-            let volume = if source == "volume" {
-                text(device, "uuid").to_owned()
-            } else {
-                self.volume_of_server(row, device)
-            };
-            self.attach_volume(&volume, &server);
-            let ends = device["delete_on_termination"] == true;
-            attached.push(json!({"id": volume, "delete_on_termination": ends}));
-        }
-        attached
     }
 }

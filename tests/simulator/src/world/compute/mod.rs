@@ -1,6 +1,7 @@
 //! Nova.
 
 mod create;
+mod devices;
 mod life;
 mod show;
 
@@ -76,6 +77,13 @@ impl World {
                     .collect();
                 Reply::ok(json!({"keypairs": rows}))
             }
+            (&Method::POST, ["os-keypairs"]) => self.create_keypair(caller, &request.body),
+            (&Method::DELETE, ["os-keypairs", name]) => {
+                let missing = || Refusal::not_found(format!("Keypair {name} not found for user"));
+                let gone = self.table_mut(Resource::Keypairs).remove(name);
+                gone.ok_or_else(missing)?;
+                Reply::empty(204)
+            }
             (_, ["os-quota-sets", project]) => {
                 let project = (*project).to_owned();
                 self.quotas(caller, request, &project, "quota_set")
@@ -85,6 +93,20 @@ impl World {
             }
             _ => Err(Refusal::no_route(request)),
         }
+    }
+
+    fn create_keypair(&mut self, caller: &Caller, body: &Value) -> Answer {
+        let name = text(inner(body, "keypair")?, "name").to_owned();
+        if self.row(Resource::Keypairs, &name).is_some() {
+            return Err(Refusal::conflict(format!(
+                "Key pair '{name}' already exists."
+            )));
+        }
+        let row = json!({"id": name, "name": name, "type": "ssh", "fingerprint": "", "public_key": "ssh-rsa AAAA"});
+        self.table_mut(Resource::Keypairs).insert(row);
+        let shown = json!({"name": name, "type": "ssh", "fingerprint": "", "public_key": "ssh-rsa AAAA",
+            "private_key": "secret", "user_id": caller.user_id});
+        Ok(Reply::new(201, json!({"keypair": shown})))
     }
 
     fn list_flavors(&self, request: &Request, version: Microversion) -> Answer {

@@ -144,6 +144,25 @@ pub(crate) fn template(resource: Resource) -> Value {
     row
 }
 
+/// Adds to the one row of an answer what only administrators see.
+pub(crate) fn show_all(resource: Resource, body: &mut Value) {
+    let all = match resource {
+        Resource::Ports => {
+            json!({"binding:host_id": "", "binding:profile": {}, "binding:vif_type": "ovs",
+            "binding:vif_details": {"port_filter": true, "bound_drivers": {"0": "fakebind"}}, "resource_request": null})
+        }
+        Resource::Routers => json!({"distributed": false, "ha": false}),
+        _ => return,
+    };
+    let row = body.get_mut(resource.one()).and_then(Value::as_object_mut);
+    let Some(row) = row else {
+        return;
+    };
+    for (field, value) in all.as_object().into_iter().flatten() {
+        row.entry(field).or_insert_with(|| value.clone());
+    }
+}
+
 /// Refuses attributes that cannot be given at creation.
 pub(crate) fn check_create(
     resource: Resource,

@@ -36,7 +36,7 @@ impl World {
         }
         let resource = attributes::resource(collection).ok_or(Refusal::no_route(request))?;
         self.default_group(&caller.project_id);
-        match (&request.method, rest) {
+        let mut answer = match (&request.method, rest) {
             (&Method::GET, []) => self.list_network(caller, resource, request),
             (&Method::POST, []) => self.create_network_rows(caller, resource, &request.body),
             (&Method::GET, [id]) => {
@@ -58,7 +58,13 @@ impl World {
                 self.trunk_action(caller, id, action, request)
             }
             _ => Err(Refusal::no_route(request)),
+        };
+        if let Ok(reply) = &mut answer
+            && caller.is_admin
+        {
+            attributes::show_all(resource, &mut reply.body);
         }
+        answer
     }
 
     fn list_extensions(&self, request: &Request, rest: &[&str]) -> Answer {
@@ -98,6 +104,9 @@ impl World {
             let row = self.network_view_of(resource, &row);
             return Ok(Reply::new(201, json!({resource.one(): row})));
         };
+        if resource == Resource::SecurityGroupRules {
+            security_groups::check_single_group(bodies)?;
+        }
         let mut made = Vec::new();
         for body in bodies {
             match self.create_network_row(caller, resource, body) {
@@ -276,15 +285,6 @@ impl World {
     }
 }
 
-/// Neutron's 404.
-pub(crate) fn missing(resource: Resource, id: &str) -> Refusal {
-    let kind = match resource {
-        Resource::Networks => "NetworkNotFound",
-        Resource::Subnets => "SubnetNotFound",
-        Resource::Routers => "RouterNotFound",
-        Resource::Ports => "PortNotFound",
-        Resource::SecurityGroups => "SecurityGroupNotFound",
-        Resource::SecurityGroupRules => "SecurityGroupRuleNotFound",
 /// Counts a change.
 fn revise(row: &mut Value) {
     let revision = row["revision_number"].as_i64().unwrap_or_default();
@@ -304,6 +304,15 @@ fn check_revision(row: &Value, request: &Request) -> Result<(), Refusal> {
     }
 }
 
+/// Neutron's 404.
+pub(crate) fn missing(resource: Resource, id: &str) -> Refusal {
+    let kind = match resource {
+        Resource::Networks => "NetworkNotFound",
+        Resource::Subnets => "SubnetNotFound",
+        Resource::Routers => "RouterNotFound",
+        Resource::Ports => "PortNotFound",
+        Resource::SecurityGroups => "SecurityGroupNotFound",
+        Resource::SecurityGroupRules => "SecurityGroupRuleNotFound",
         Resource::FloatingIps => "FloatingIPNotFound",
         _ => "TrunkNotFound",
     };

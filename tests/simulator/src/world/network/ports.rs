@@ -337,18 +337,19 @@ impl World {
     }
 }
 
-/// Where a port is bound is for administrators.
+/// Where a port is bound is for administrators, and how for other services alone.
 fn check_policy(caller: &Caller, row: &Value) -> Result<(), Refusal> {
-    let asks = |field: &&&str| row.get(**field).is_some_and(|value| !value.is_null());
-    let field = ["binding:host_id", "binding:profile"].iter().find(asks);
-    match field {
-        Some(field) if !caller.is_admin => Err(Refusal::new(
-            403,
-            "PolicyNotAuthorized",
-            format!("(rule:create_port and rule:create_port:{field}) is disallowed by policy"),
-        )),
-        _ => Ok(()),
-    }
+    let asks = |field: &str| row.get(field).is_some_and(|value| !value.is_null());
+    let field = match asks("binding:profile") {
+        true => "binding:profile",
+        false if caller.is_admin || !asks("binding:host_id") => return Ok(()),
+        false => "binding:host_id",
+    };
+    Err(Refusal::new(
+        403,
+        "PolicyNotAuthorized",
+        format!("(rule:create_port and rule:create_port:{field}) is disallowed by policy"),
+    ))
 }
 
 /// A pair without a MAC has that of the port.

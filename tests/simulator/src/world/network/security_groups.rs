@@ -196,6 +196,20 @@ impl World {
     }
 }
 
+/// Rules that are made in one request have one group.
+pub(super) fn check_single_group(rules: &[Value]) -> Result<(), Refusal> {
+    let groups = rules.iter().map(|rule| text(rule, "security_group_id"));
+    let groups: std::collections::BTreeSet<&str> = groups.collect();
+    if groups.len() <= 1 {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        400,
+        "SecurityGroupNotSingleGroupRules",
+        "Only allowed to update rules for one security profile at a time",
+    ))
+}
+
 /// A rule as its group shows it.
 pub(super) fn rule_in_group(rule: &Value) -> Value {
     let mut view = shown(rule, None);
