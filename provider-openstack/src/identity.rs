@@ -1,11 +1,14 @@
 //! From an `identityRef` to a session with the cloud.
 //!
-//! The Secret is read anew each time, by name, and neither kept nor logged: changed credentials work
-//! at once, and [`changes`] wakes the objects that use them. Sessions are shared by all objects with
-//! the same credentials.
+//! The Secret is read by name, and never logged. What was read is [`kept`] for a moment, and only as
+//! long as the watch does not tell of a change: changed credentials work at once, and [`changes`]
+//! wakes the objects that use them. Sessions are shared by all objects with the same credentials.
 
 pub mod changes;
+pub mod kept;
 pub mod refused;
+
+use std::sync::Arc;
 
 use cloud::{Credentials, CredentialsError, ErrorKind, View};
 use crds::capi;
@@ -18,8 +21,10 @@ use kube::core::{ParseExpressionError, Selector, SelectorExt};
 use kube::{Api, ResourceExt};
 use runtime::controller::Object;
 use runtime::{Key, Kit, Loop};
+use tokio::time::Instant;
 
-use self::changes::Source;
+use self::changes::{Source, Version};
+use self::kept::Answer;
 use crate::Context;
 
 /// Key of the Secret with the clouds.
@@ -94,6 +99,14 @@ pub enum IdentityError {
 }
 
 impl IdentityError {
+    /// Whether there are no credentials any more.
+    fn is_lack(&self) -> bool {
+        matches!(
+            self,
+            Self::NoSecret(_) | Self::NoCloudsYaml(_) | Self::NoClusterIdentity(_)
+        )
+    }
+
     /// The reason of the condition.
     #[must_use]
     pub fn reason(&self) -> Reason {
@@ -163,14 +176,24 @@ impl Context {
     /// The view of the project that `identity` of an object in `namespace` leads to. When the cloud
     /// refuses the credentials, [`watch`] wakes the object once it does not any more.
     ///
+    /// Whoever deletes a namespace deletes the Secret before all that needs it. So an object that is
+    /// `deleting` gets what the Secret said last, if this process has read it.
+    ///
     /// # Errors
     /// Names the Secret, the field and the way out.
     pub async fn view(
         &self,
         namespace: &str,
         identity: &OpenStackIdentityReference,
+        deleting: bool,
     ) -> Result<View, IdentityError> {
-        let result = self.log_in(namespace, identity).await;
+        let answer = match self.answer(namespace, identity).await {
+            Err(error) if deleting && error.is_lack() => {
+                self.kept.last(namespace, identity).ok_or(error)
+            }
+            answer => answer,
+        };
+        let result = self.enter(&answer?).await;
         if let Err(IdentityError::Login { secret, .. }) = &result {
             self.refused.note(secret, namespace, identity);
         }
@@ -182,33 +205,65 @@ impl Context {
         namespace: &str,
         identity: &OpenStackIdentityReference,
     ) -> Result<View, IdentityError> {
+        let answer = self.answer(namespace, identity).await?;
+        self.enter(&answer).await
+    }
+
+    async fn enter(&self, answer: &Answer) -> Result<View, IdentityError> {
+        let view = self.clouds.view(&answer.credentials).await;
+        view.map_err(|source| IdentityError::Login {
+            secret: answer.secret.to_string(),
+            source,
+        })
+    }
+
+    /// The credentials that `identity` of an object in `namespace` leads to.
+    async fn answer(
+        &self,
+        namespace: &str,
+        identity: &OpenStackIdentityReference,
+    ) -> Result<Answer, IdentityError> {
+        if let Some(answer) = self.kept.get(namespace, identity, &self.changes) {
+            return Ok(answer);
+        }
+        let (since, mut through) = (Instant::now(), Vec::new());
         let secret = match identity.type_.unwrap_or_default() {
             IdentityType::Secret => Key::new(namespace, &identity.name),
-            IdentityType::ClusterIdentity => self.shared(namespace, &identity.name).await?,
+            IdentityType::ClusterIdentity => {
+                self.shared(namespace, &identity.name, &mut through).await?
+            }
         };
-        let credentials = self.credentials(&secret, identity).await?;
-        self.clouds
-            .view(&credentials)
-            .await
-            .map_err(|source| IdentityError::Login {
-                secret: secret.to_string(),
-                source,
-            })
+        let credentials = self.credentials(&secret, identity, &mut through).await?;
+        let answer = Answer {
+            secret,
+            credentials: Arc::new(credentials),
+            through,
+            since,
+        };
+        self.kept.put(namespace, identity, answer.clone());
+        Ok(answer)
     }
 
     /// The Secret of a cluster identity, if the namespace may use it.
-    async fn shared(&self, namespace: &str, name: &str) -> Result<Key, IdentityError> {
+    async fn shared(
+        &self,
+        namespace: &str,
+        name: &str,
+        through: &mut Vec<Version>,
+    ) -> Result<Key, IdentityError> {
         let identities = Api::<OpenStackClusterIdentity>::all(self.client.clone());
         let identity = identities.get_opt(name).await;
         let identity = identity.map_err(unreadable(format!("OpenStackClusterIdentity {name}")))?;
         let version = identity.as_ref().and_then(ResourceExt::resource_version);
-        self.changes
-            .read(Source::ClusterIdentity(name.to_owned()), version);
+        through.push(
+            self.changes
+                .read(Source::ClusterIdentity(name.to_owned()), version),
+        );
         let spec = identity
             .ok_or_else(|| IdentityError::NoClusterIdentity(name.to_owned()))?
             .spec;
         if let Some(selector) = spec.namespace_selector {
-            self.admit(namespace, name, selector).await?;
+            self.admit(namespace, name, selector, through).await?;
         }
         let secret = Key::new(&spec.secret_ref.namespace, &spec.secret_ref.name);
         self.changes.leads(name, &secret);
@@ -222,6 +277,7 @@ impl Context {
         namespace: &str,
         identity: &str,
         selector: LabelSelector,
+        through: &mut Vec<Version>,
     ) -> Result<(), IdentityError> {
         let selector = Selector::try_from(selector).map_err(|source| IdentityError::Selector {
             identity: identity.to_owned(),
@@ -231,8 +287,10 @@ impl Context {
         let found = namespaces.get_metadata_opt(namespace).await;
         let found = found.map_err(unreadable(format!("namespace {namespace}")))?;
         let version = found.as_ref().and_then(ResourceExt::resource_version);
-        self.changes
-            .read(Source::Namespace(namespace.to_owned()), version);
+        through.push(
+            self.changes
+                .read(Source::Namespace(namespace.to_owned()), version),
+        );
         let labels = found.and_then(|found| found.metadata.labels);
         if selector.matches(&labels.unwrap_or_default()) {
             return Ok(());
@@ -248,12 +306,13 @@ impl Context {
         &self,
         key: &Key,
         identity: &OpenStackIdentityReference,
+        through: &mut Vec<Version>,
     ) -> Result<Credentials, IdentityError> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &key.namespace);
         let secret = secrets.get_opt(&key.name).await;
         let secret = secret.map_err(unreadable(format!("Secret {key}")))?;
         let version = secret.as_ref().and_then(ResourceExt::resource_version);
-        self.changes.read(Source::Secret(key.clone()), version);
+        through.push(self.changes.read(Source::Secret(key.clone()), version));
         let data = secret
             .ok_or_else(|| IdentityError::NoSecret(key.to_string()))?
             .data

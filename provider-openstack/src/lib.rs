@@ -68,6 +68,8 @@ pub struct Context {
     pub events: Events,
     /// What credentials come from, and who hears when it changes.
     pub changes: identity::changes::Changes,
+    /// Credentials that were read a moment ago.
+    pub kept: identity::kept::Kept,
     /// Credentials that are refused, and tried again for all who use them.
     pub refused: identity::refused::Refused,
     /// CA certificates (PEM) for clouds whose Secret brings none; absent means the system's.
@@ -91,6 +93,7 @@ pub async fn run(
         clouds: Clouds::new(metrics, wakes),
         events: Events::new(kit.client.clone(), "capstan-provider-openstack"),
         changes: identity::changes::Changes::default(),
+        kept: identity::kept::Kept::default(),
         refused: identity::refused::Refused::default(),
         ca,
         management,

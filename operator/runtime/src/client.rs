@@ -51,6 +51,14 @@ pub async fn connect(
     if let Ok(agent) = HeaderValue::from_str(user_agent) {
         config.headers.push((http::header::USER_AGENT, agent));
     }
+    counted(config, metrics)
+}
+
+/// A client that counts its requests in `metrics`, and is otherwise as `config` says.
+///
+/// # Errors
+/// A certificate or URL of the configuration cannot be used.
+pub fn counted(config: Config, metrics: &Metrics) -> Result<Client, Error> {
     let counted = Counted::register(metrics);
     Ok(ClientBuilder::try_from(config)?
         .with_layer(&counted)

@@ -296,11 +296,12 @@ impl Entry {
         })
     }
 
-    /// `interface` is the newer spelling and wins; `publicURL` and the like are the oldest.
+    /// `publicURL` and the like are the oldest spelling. `endpoint_type` wins, because CAPO reads that
+    /// alone.
     fn interface(&self, cloud: &str) -> Result<Interface, CredentialsError> {
         let (field, value) = match (&self.interface, &self.endpoint_type) {
-            (Some(value), _) => ("interface", value),
-            (None, Some(value)) => ("endpoint_type", value),
+            (_, Some(value)) => ("endpoint_type", value),
+            (Some(value), None) => ("interface", value),
             (None, None) => return Ok(Interface::Public),
         };
         match value.trim_end_matches("URL") {

@@ -68,6 +68,24 @@ fn an_application_credential_entry() {
     assert!(!found.verify);
 }
 
+#[test]
+fn the_interface_is_that_of_the_endpoint_type_or_else_its_own() {
+    for (fields, want) in [
+        ("", Interface::Public),
+        ("interface: internal, ", Interface::Internal),
+        ("endpoint_type: adminURL, ", Interface::Admin),
+        (
+            "interface: internal, endpoint_type: public, ",
+            Interface::Public,
+        ),
+    ] {
+        let auth = "{auth_url: 'https://keystone.example.com/v3', username: u, password: p}";
+        let yaml = format!("clouds: {{c: {{{fields}auth: {auth}}}}}");
+        let found = Credentials::parse(yaml.as_bytes(), "c", None, None);
+        assert_eq!(found.expect("credentials").interface, want, "{fields}");
+    }
+}
+
 fn entry(auth: &str) -> Result<Credentials, CredentialsError> {
     let url = "auth_url: 'https://keystone.example.com/v3'";
     let yaml = format!("clouds: {{c: {{auth: {{{url}, {auth}}}}}}}");

@@ -1,7 +1,7 @@
 //! What the credentials of objects come from, and who is looked at again when it changes.
 //!
 //! Secrets, cluster identities and namespaces are watched by metadata only: that one has changed
-//! says enough, for the Secret is read anew by whoever is woken.
+//! says enough, for the Secret is read anew by whoever is woken first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -61,6 +61,15 @@ impl Source {
     }
 }
 
+/// A source as it was read or seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// What it is.
+    pub source: Source,
+    /// Its `resourceVersion`; absent when it is not there.
+    pub version: Option<String>,
+}
+
 /// The sources that were used, and who hears of their changes.
 #[derive(Debug, Default)]
 pub struct Changes {
@@ -70,6 +79,8 @@ pub struct Changes {
 
 #[derive(Debug, Default)]
 struct Used {
+    /// Whether the watch of Secrets has told of any, so that it works.
+    watched: bool,
     /// The version of each source, as all who use it know: what was read first, or told last.
     versions: BTreeMap<Source, Option<String>>,
     /// The cluster identities that lead to a Secret.
@@ -78,8 +89,19 @@ struct Used {
 
 impl Changes {
     /// `source` was read in this version; absent means that it is not there.
-    pub fn read(&self, source: Source, version: Option<String>) {
-        locked(&self.used).versions.entry(source).or_insert(version);
+    pub fn read(&self, source: Source, version: Option<String>) -> Version {
+        let mut used = locked(&self.used);
+        let known = used.versions.entry(source.clone());
+        known.or_insert_with(|| version.clone());
+        Version { source, version }
+    }
+
+    /// Whether the watch works and has told of no other version of any of these.
+    #[must_use]
+    pub fn are_current(&self, versions: &[Version]) -> bool {
+        let used = locked(&self.used);
+        let is_current = |read: &Version| used.versions.get(&read.source) == Some(&read.version);
+        used.watched && versions.iter().all(is_current)
     }
 
     /// The Secret is used through a cluster identity.
@@ -115,17 +137,17 @@ impl Changes {
             None => Api::all(client()),
         };
         let types = NO_CREDENTIALS.map(|type_| format!("type!={type_}"));
-        let secrets = versions::of(secrets, &types.join(",")).map(|seen| Seen {
+        let secrets = versions::of(secrets, &types.join(",")).map(|seen| Version {
             source: Source::Secret(seen.key),
             version: seen.version,
         });
         let identities = Api::<PartialObjectMeta<OpenStackClusterIdentity>>::all(client());
-        let identities = versions::of(identities, "").map(|seen| Seen {
+        let identities = versions::of(identities, "").map(|seen| Version {
             source: Source::ClusterIdentity(seen.key.name),
             version: seen.version,
         });
         let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client());
-        let namespaces = versions::of(namespaces, "").map(|seen| Seen {
+        let namespaces = versions::of(namespaces, "").map(|seen| Version {
             source: Source::Namespace(seen.key.name),
             version: seen.version,
         });
@@ -144,7 +166,7 @@ impl Changes {
         self.tell(told);
     }
 
-    fn seen(&self, seen: Seen) {
+    fn seen(&self, seen: Version) {
         let told = locked(&self.used).changed(seen);
         self.tell(told);
     }
@@ -158,15 +180,10 @@ impl Changes {
     }
 }
 
-/// A source as the watch sees it.
-struct Seen {
-    source: Source,
-    version: Option<String>,
-}
-
 impl Used {
     /// What is to be told: nothing when it is not used, or known in this version.
-    fn changed(&mut self, seen: Seen) -> Vec<Source> {
+    fn changed(&mut self, seen: Version) -> Vec<Source> {
+        self.watched |= matches!(seen.source, Source::Secret(_));
         match self.versions.get_mut(&seen.source) {
             Some(known) if *known != seen.version => *known = seen.version,
             _ => return Vec::new(),
@@ -200,9 +217,9 @@ mod tests {
         Source::Secret(Key::new("default", name))
     }
 
-    fn seen(source: Source, version: &str) -> Seen {
+    fn seen(source: Source, version: &str) -> Version {
         let version = Some(version.to_owned()).filter(|version| !version.is_empty());
-        Seen { source, version }
+        Version { source, version }
     }
 
     #[test]
@@ -218,6 +235,32 @@ mod tests {
         assert_eq!(told(secret("a"), "2"), [secret("a")]);
         assert_eq!(told(secret("a"), ""), [secret("a")], "deleted");
         assert_eq!(told(secret("a"), "5"), [secret("a")], "made anew");
+    }
+
+    #[test]
+    fn what_was_read_is_current_as_long_as_a_watch_that_works_tells_nothing_else() {
+        let changes = Changes::default();
+        let tell = |source: Source, version: &str| changes.seen(seen(source, version));
+        let namespace = || Source::Namespace("default".to_owned());
+        let first = [
+            changes.read(namespace(), Some("7".to_owned())),
+            changes.read(secret("a"), Some("1".to_owned())),
+        ];
+        assert!(!changes.are_current(&first), "nobody watches");
+        tell(secret("other"), "1");
+        assert!(changes.are_current(&first));
+        // Read before the watch tells: until it does, nobody knows which of them is newer.
+        let second = [changes.read(secret("a"), Some("2".to_owned()))];
+        assert!(!changes.are_current(&second));
+        tell(secret("a"), "2");
+        assert!(changes.are_current(&second));
+        assert!(!changes.are_current(&first));
+        tell(secret("a"), "");
+        assert!(!changes.are_current(&second), "deleted");
+        tell(secret("a"), "1");
+        assert!(changes.are_current(&first));
+        tell(namespace(), "8");
+        assert!(!changes.are_current(&first), "the way there counts too");
     }
 
     #[test]

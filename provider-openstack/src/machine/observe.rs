@@ -9,7 +9,7 @@ use cloud::view::Tables;
 use cloud::{Kind, Service, View};
 use crds::openstack::v1alpha1::OpenStackServer;
 use plan::machine::{Action, Ingress, Seen, SeenIngress, Want};
-use plan::step::Step;
+use plan::step::{Problem, Step};
 use plan::world::State;
 use runtime::backoff::jittered;
 use runtime::{Key, Requeue};
@@ -52,7 +52,8 @@ impl Machines {
             .identity_ref
             .as_ref()
             .unwrap_or(&want.cluster.identity_ref);
-        let view = self.context.view(&want.namespace, identity).await?;
+        let view = self.context.view(&want.namespace, identity, want.deleting);
+        let view = view.await?;
         let mut kinds = vec![Kind::Ports];
         match want.cluster.ingress {
             Ingress::FloatingIp { .. } => kinds.push(Kind::FloatingIps),
@@ -122,8 +123,9 @@ pub fn requeue(
     step: &Step<Action>,
 ) -> Requeue {
     follow(seen, &Waiter::Machine.key(key), step);
-    // Without a look at the cloud it is the server object that has a problem, and that is watched.
-    let problem = step.problem().filter(|_| seen.cloud.is_some());
+    // Without a look at the cloud it is our server object that has a problem, and that is watched.
+    let unwatched = |problem: &&Problem| seen.cloud.is_some() || problem.field == "metadata.name";
+    let problem = step.problem().filter(unwatched);
     if let Some(later) = problems.tell(key, problem, want.generation) {
         return later;
     }

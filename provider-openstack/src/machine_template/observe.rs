@@ -54,7 +54,7 @@ pub async fn observe(
 ) -> Result<Observed, Error> {
     let identity = want.spec.identity_ref.as_ref();
     let identity = identity.unwrap_or(&infrastructure.spec.identity_ref);
-    let view = context.view(&want.namespace, identity).await?;
+    let view = context.view(&want.namespace, identity, false).await?;
     let image = &want.spec.image;
     let image_object = catalog::image_object(context, &want.namespace, image).await?;
     let meant = match &image_object {

@@ -12,12 +12,13 @@ use std::sync::Arc;
 use crds::capi::{self, IPAddressClaim};
 use crds::openstack::names::SERVER_FINALIZER;
 use crds::openstack::v1alpha1::OpenStackServer;
+use crds::openstack::v1beta2::OpenStackMachine;
 use crds::orc;
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use kube::api::PartialObjectMeta;
-use kube::{Api, ResourceExt};
-use plan::server::{Action, Want, plan, remarks};
+use kube::{Api, Resource, ResourceExt};
+use plan::server::{Action, Seen, Want, plan, remarks};
 use plan::step::Step;
 use runtime::controller::Cached;
 use runtime::{Key, Kit, Loop, Requeue, finalizer, versions};
@@ -149,6 +150,11 @@ impl Servers {
             Ok(seen) => seen,
             Err(error) => return publish::unobserved(api, server, error).await,
         };
+        let mut known = want.clone();
+        if want.has_stranger(&seen.plan) {
+            known.status.instance_id = self.instance_of_machine(server, &seen.plan).await?;
+        }
+        let want = &known;
         execute::remark(context, server, &remarks(want, &seen.plan)).await;
         let decision = plan(want, &seen.plan, Timestamp::now());
         let held = self.brake.hold(key, &decision.step);
@@ -178,6 +184,26 @@ impl Servers {
         }
         let requeue = observe::requeue(&seen, &self.problems, key, want, &decision.step);
         Ok(self.brake.requeue(key, &decision.step, held, requeue))
+    }
+
+    /// The server that the machine of the object stands for, if it is there.
+    async fn instance_of_machine(
+        &self,
+        server: &OpenStackServer,
+        seen: &Seen,
+    ) -> Result<Option<String>, kube::Error> {
+        let mut owners = server.owner_references().iter();
+        let Some(owner) = owners.find(|owner| owner.kind == OpenStackMachine::kind(&())) else {
+            return Ok(None);
+        };
+        let namespace = server.namespace().unwrap_or_default();
+        let machines = Api::<OpenStackMachine>::namespaced(self.context.client.clone(), &namespace);
+        let machine = machines.get_opt(&owner.name).await?;
+        let id = machine
+            .as_ref()
+            .and_then(|machine| plan::machine::instance_id(&machine.spec));
+        let is_there = |id: &&str| seen.servers.iter().any(|one| one.id == *id);
+        Ok(id.filter(is_there).map(str::to_owned))
     }
 
     async fn is_paused(&self, server: &OpenStackServer) -> Result<bool, kube::Error> {

@@ -12,7 +12,10 @@ use cloud::Clouds;
 use crds::openstack::conditions::Reason;
 use crds::openstack::v1alpha1::OpenStackServer;
 use crds::openstack::v1beta2::OpenStackIdentityReference;
-use provider_openstack::identity::{self, IdentityError, changes::Changes, refused::Refused};
+use provider_openstack::identity::changes::Changes;
+use provider_openstack::identity::kept::Kept;
+use provider_openstack::identity::refused::Refused;
+use provider_openstack::identity::{self, IdentityError};
 use provider_openstack::{Context, Error, cluster};
 use runtime::events::Events;
 use runtime::health::Health;
@@ -33,6 +36,7 @@ fn context(management: &Management) -> Arc<Context> {
         clouds: Clouds::new(Arc::default(), wakes),
         events: Events::new(client.clone(), "test"),
         changes: Changes::default(),
+        kept: Kept::default(),
         refused: Refused::default(),
         ca: None,
         management: cluster::Management::default(),
@@ -65,10 +69,10 @@ async fn what_changes_in_a_secret_takes_effect_at_once_and_only_for_who_uses_it(
     let (a, b) = (reference(own("a")), reference(own("b")));
     management.put_secret("default/a", &keystone.clouds_yaml("one", "R"), "");
     management.put_secret("default/b", &keystone.clouds_yaml("one", "Q"), &first_ca);
-    let of_b = context.view("default", &b).await.expect("b");
-    let mut before = context.view("default", &a).await.expect("a");
+    let of_b = context.view("default", &b, false).await.expect("b");
+    let mut before = context.view("default", &a, false).await.expect("a");
     assert_eq!(keystone.logins().len(), 2);
-    context.view("default", &a).await.expect("a");
+    context.view("default", &a, false).await.expect("a");
     assert_eq!(
         keystone.logins().len(),
         2,
@@ -83,7 +87,7 @@ async fn what_changes_in_a_secret_takes_effect_at_once_and_only_for_who_uses_it(
         (keystone.clouds_yaml("two", "S"), second_ca.as_str(), 6),
     ] {
         management.put_secret("default/a", &yaml, ca);
-        let after = context.view("default", &a).await.expect("a");
+        let after = context.view("default", &a, false).await.expect("a");
         assert_eq!(keystone.logins().len(), logins);
         let (old, new) = (before.cloud().credentials(), after.cloud().credentials());
         assert_ne!(old, new);
@@ -93,11 +97,28 @@ async fn what_changes_in_a_secret_takes_effect_at_once_and_only_for_who_uses_it(
     assert_eq!(before.cloud().region(), Some("S"));
     // Another region by the reference, with the same Secret.
     let other = reference(json!({"name": "a", "cloudName": "openstack", "region": "T"}));
-    let view = context.view("default", &other).await.expect("a");
+    let view = context.view("default", &other, false).await.expect("a");
     assert_eq!(view.cloud().region(), Some("T"));
-    let still = context.view("default", &b).await.expect("b");
+    let still = context.view("default", &b, false).await.expect("b");
     assert_eq!(still.cloud().credentials(), of_b.cloud().credentials());
     assert_eq!(keystone.logins().len(), 7, "the session of b goes on");
+}
+
+/// A namespace that is deleted loses its Secrets before what needs them.
+#[tokio::test]
+async fn what_goes_can_do_so_after_its_secret() {
+    let (management, keystone) = (Management::default(), Keystone::start("one").await);
+    let (context, a) = (context(&management), reference(own("a")));
+    let lack = context.view("default", &a, true).await.err();
+    assert!(matches!(lack, Some(IdentityError::NoSecret(_))), "{lack:?}");
+    management.put_secret("default/a", &keystone.clouds_yaml("one", "R"), "");
+    context.view("default", &a, false).await.expect("a");
+    management.remove("secrets", "default/a");
+    let lack = context.view("default", &a, false).await.err();
+    assert!(matches!(lack, Some(IdentityError::NoSecret(_))), "{lack:?}");
+    context.view("default", &a, true).await.expect("the last");
+    let lack = context.view("elsewhere", &a, true).await.err();
+    assert!(lack.is_some(), "it is for one namespace");
 }
 
 fn namespace(management: &Management, name: &str, labels: Value) {
@@ -146,7 +167,9 @@ async fn a_cluster_identity_serves_the_namespaces_that_its_selector_matches() {
     ] {
         cluster_identity(&management, selector.clone());
         for name in ["blue", "red", "nowhere"] {
-            let result = context.view(name, &reference(shared("shared"))).await;
+            let result = context
+                .view(name, &reference(shared("shared")), false)
+                .await;
             assert_eq!(
                 result.is_ok(),
                 allowed.contains(&name),
@@ -164,7 +187,7 @@ async fn who_may_not_use_a_cluster_identity_is_told_why() {
     namespace(&management, "red", json!({"env": "test"}));
     cluster_identity(&management, json!({"matchLabels": {"env": "prod"}}));
     let error = context
-        .view("red", &reference(shared("shared")))
+        .view("red", &reference(shared("shared")), false)
         .await
         .expect_err("refused");
     assert_eq!(error.reason(), Reason::IdentityAccessDenied);
@@ -176,12 +199,12 @@ async fn who_may_not_use_a_cluster_identity_is_told_why() {
     );
     cluster_identity(&management, expression("Near", json!(["prod"])));
     let error = context
-        .view("red", &reference(shared("shared")))
+        .view("red", &reference(shared("shared")), false)
         .await
         .expect_err("no selector");
     assert!(matches!(error, IdentityError::Selector { .. }), "{error}");
     let error = context
-        .view("red", &reference(shared("other")))
+        .view("red", &reference(shared("other")), false)
         .await
         .expect_err("not there");
     assert!(
@@ -240,7 +263,7 @@ fn run(management: &Management, concurrency: u16) -> (Arc<Seen>, watch::Sender<b
         async move {
             let key = Key::of(&*server);
             let view = context
-                .view(&key.namespace, &server.spec.identity_ref)
+                .view(&key.namespace, &server.spec.identity_ref, false)
                 .await;
             let ended = view.as_ref().map(drop).map_err(ToString::to_string);
             seen.ended

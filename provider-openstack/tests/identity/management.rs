@@ -68,6 +68,12 @@ impl Management {
         self.put("secrets", key, json!({"metadata": {}, "data": data}));
     }
 
+    /// Takes an object away, of which a watch hears nothing.
+    pub fn remove(&self, kind: &str, key: &str) {
+        let mut inner = self.0.lock().expect("lock");
+        inner.objects.remove(&format!("{kind} {key}"));
+    }
+
     /// An OpenStackServer that refers to an identity.
     pub fn put_server(&self, key: &str, identity: &Value) {
         let spec = json!({"identityRef": identity, "flavor": "small", "sshKeyName": "none",

@@ -88,7 +88,7 @@ async fn measure() -> Result<()> {
         "provider: {:.1} s to all ready, {requests} requests to the cloud",
         took.as_secs_f64()
     );
-    println!("provider: requests to the API server:{to_api_server}");
+    println!("provider: requests to the API server:\n{to_api_server}");
     println!(
         "provider: {} MiB peak memory, {cpu:.1} CPU seconds",
         memory / 1024
@@ -243,18 +243,10 @@ async fn provide(namespace: String) -> Result<()> {
         () = provider_openstack::run(kit, Arc::default(), None, management) => {}
         _ = alone => {}
     }
-    println!("{}", to_api_server(&counts.text()?));
+    for (request, count) in scenarios::provider::requests(&counts)? {
+        println!("  {count:>6} {request}");
+    }
     Ok(())
-}
-
-/// The samples of one metric, each on a line of its own: how many, and its labels.
-fn to_api_server(metrics: &str) -> String {
-    let samples = metrics.lines().filter_map(|line| {
-        let sample = line.strip_prefix("capstan_kubernetes_requests_total{")?;
-        let (labels, count) = sample.split_once("} ")?;
-        Some(format!("\n  {count:>6} {labels}"))
-    });
-    samples.collect()
 }
 
 fn number(variable: &str, default: u64) -> Result<u64> {

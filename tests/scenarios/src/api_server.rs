@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use runtime::metrics::Metrics;
 use serde_json::json;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
@@ -84,6 +85,14 @@ impl ApiServer {
     /// None in practice: the configuration is our own.
     pub fn client(&self) -> Result<Client> {
         Ok(Client::try_from(self.config.clone())?)
+    }
+
+    /// As [`Self::client`], for somebody whose requests are counted.
+    ///
+    /// # Errors
+    /// None in practice: the configuration is our own.
+    pub fn counted(&self, metrics: &Metrics) -> Result<Client> {
+        Ok(runtime::client::counted(self.config.clone(), metrics)?)
     }
 
     async fn start() -> Result<Self> {

@@ -1,5 +1,6 @@
 //! The provider in this process: all its controllers, on a thread of their own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
@@ -97,7 +98,7 @@ async fn controllers(api: &'static ApiServer, options: Options, metrics: Metrics
     // Nobody asks it to stop: it crashes.
     let (_stop, shutdown) = watch::channel(false);
     let kit = Kit {
-        client: api.client().context("client")?,
+        client: api.counted(&metrics).context("client")?,
         namespace: Some(options.namespace),
         watch_filter: None,
         concurrency: CONCURRENCY,
@@ -136,4 +137,21 @@ async fn run_clock(speed: Arc<AtomicU32>) {
     while let Some(passed) = ticks.recv().await {
         tokio::time::advance(passed * speed.load(Ordering::Relaxed)).await;
     }
+}
+
+/// The requests to the API server that `metrics` count, by method and resource: `GET secrets`.
+///
+/// # Errors
+/// What is counted cannot be read.
+pub fn requests(metrics: &Metrics) -> Result<BTreeMap<String, u64>> {
+    let text = metrics.text()?;
+    let samples = text.lines().filter_map(|line| {
+        let sample = line.strip_prefix("capstan_kubernetes_requests_total{method=\"")?;
+        let (method, sample) = sample.split_once("\",resource=\"")?;
+        let (resource, count) = sample.split_once("\"} ")?;
+        Some((format!("{method} {resource}"), count))
+    });
+    samples
+        .map(|(request, count)| Ok((request, count.parse()?)))
+        .collect()
 }

@@ -1,5 +1,6 @@
 //! A scenario: a namespace, a cloud and a provider of its own, so that many run at a time.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::cluster_api::Cluster;
-use crate::provider::{Options, Provider};
+use crate::provider::{self, Options, Provider};
 use crate::{ApiServer, Picture};
 
 /// Project of the cloud that all scenarios use, and its name in clouds.yaml.
@@ -172,6 +173,14 @@ impl Scenario {
     }
 
     /// Those of the provider that runs.
+    /// The provider's requests to the API server since it was started, as [`provider::requests`] has them.
+    ///
+    /// # Errors
+    /// No provider runs.
+    pub fn requests(&self) -> Result<BTreeMap<String, u64>> {
+        provider::requests(&self.metrics().context("no provider runs")?)
+    }
+
     fn metrics(&self) -> Option<Metrics> {
         let provider = self.provider.lock().unwrap_or_else(PoisonError::into_inner);
         provider.as_ref().map(|provider| provider.metrics.clone())

@@ -85,6 +85,8 @@ async fn measure(workers: usize) -> Result<Costs> {
     scenario.settled().await?;
     let create = scenario.cloud.log().take();
     show("create", &create);
+    let to_kubernetes = scenario.requests()?;
+    println!("create, requests to the API server: {to_kubernetes:#?}");
     let of_groups = |call: &&simulator::Call| call.operation == "compute GET /os-server-groups";
     let lists = create.iter().filter(of_groups).count();
     assert!(

@@ -2,7 +2,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where the credentials for OpenStack come from.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [{
     "rule": "(!has(self.region) && !has(oldSelf.region)) || self.region == oldSelf.region",
@@ -25,7 +25,7 @@ pub struct OpenStackIdentityReference {
 }
 
 /// The kind of object that an [`OpenStackIdentityReference`] names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum IdentityType {
     /// A Secret with keys `clouds.yaml` and, optionally, `cacert`.
     #[default]

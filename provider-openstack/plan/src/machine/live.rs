@@ -52,8 +52,8 @@ fn begin(want: &Want) -> Outcome {
         return no_network(want);
     }
     let action = Action::CreateServerObject(Box::new(object::server(want, secret)));
-    let said = Said::instance(Saying::not(Reason::InstanceNotReady, action.to_string()));
-    (Step::Do(vec![action]), said)
+    // The words of the next step already, which saves a write.
+    (Step::Do(vec![action]), Said::instance(awaits(&want.name)))
 }
 
 fn no_network(want: &Want) -> Outcome {
@@ -67,6 +67,21 @@ fn no_network(want: &Want) -> Outcome {
             .to_string(),
     };
     let said = Said::instance(Saying::not(Reason::InvalidMachineSpec, problem.to_string()));
+    (Step::Blocked(problem), said)
+}
+
+/// Somebody else's server, which runs or goes as its own object says.
+pub fn name_taken(want: &Want) -> Outcome {
+    let problem = Problem {
+        reason: Reason::InstanceNotReady.into(),
+        object: format!("OpenStackMachine {}/{}", want.namespace, want.name),
+        field: "metadata.name".to_string(),
+        value: want.name.clone(),
+        way_out: "an OpenStackServer of this name is there and does not belong to the machine: delete or rename \
+                  it, or delete the Machine to have it replaced by one of another name"
+            .to_string(),
+    };
+    let said = Said::instance(Saying::not(Reason::InstanceNotReady, problem.to_string()));
     (Step::Blocked(problem), said)
 }
 
@@ -107,13 +122,15 @@ fn mirror(server: &OpenStackServer) -> Outcome {
     let name = server.metadata.name.as_deref().unwrap_or_default();
     let saying = match said(server, ConditionType::InstanceReady) {
         Some(saying) if saying.status != Status::True => saying,
-        _ => Saying::not(
-            Reason::InstanceNotReady,
-            format!("waiting for OpenStackServer {name}"),
-        ),
+        _ => awaits(name),
     };
     let waiting = Waiting::for_event(saying.reason.clone(), saying.message.clone());
     (Step::Wait(waiting), Said::instance(saying))
+}
+
+fn awaits(server: &str) -> Saying {
+    let message = format!("waiting for OpenStackServer {server}");
+    Saying::not(Reason::InstanceNotReady, message)
 }
 
 fn said(server: &OpenStackServer, type_: ConditionType) -> Option<Saying> {

@@ -23,7 +23,7 @@ use crate::step::{Decision, Step};
 use crate::world::{FloatingIp, LoadBalancer, Member, Pool, Port};
 
 pub use report::refused;
-pub use want::{Cluster, Group, Ingress, Network, Want};
+pub use want::{Cluster, Group, Ingress, Network, Want, instance_id};
 
 /// What exists now.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -156,13 +156,19 @@ pub fn plan(want: &Want, seen: &Seen, now: Timestamp) -> Decision<Action, Status
         provider_id: want.spec.provider_id.clone(),
         status: want.status.clone(),
     };
+    let ours = Seen {
+        server: seen.server.clone().filter(|one| object::is_ours(want, one)),
+        ..seen.clone()
+    };
     let (step, said) = if want.deleting {
-        delete::step(want, seen)
+        delete::step(want, &ours)
+    } else if ours.server.is_none() && seen.server.is_some() {
+        live::name_taken(want)
     } else {
         live::step(want, seen, &mut status)
     };
     report::conditions(&mut status.status, said, want.generation, now);
-    let step = match object::label(want, seen).or_else(|| object::update(want, seen)) {
+    let step = match object::label(want, &ours).or_else(|| object::update(want, &ours)) {
         Some(action) => Step::Do(vec![action]),
         None => step,
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crds::capi::names::{CLUSTER_NAME_LABEL, WATCH_FILTER_LABEL};
-use crds::openstack::names::INSTANCE_ID_ANNOTATION;
+use crds::openstack::names::{INSTANCE_ID_ANNOTATION, SERVER_FINALIZER};
 use crds::openstack::v1alpha1::{OpenStackServer, OpenStackServerSpec};
 use crds::openstack::v1beta2::{
     FixedIP, NetworkParam, OpenStackIdentityReference, OpenStackMachineSpec, PortOpts,
@@ -29,6 +29,8 @@ pub fn server(want: &Want, bootstrap_secret: &str) -> OpenStackServer {
     }
     object.metadata.namespace = Some(want.namespace.clone());
     object.metadata.labels = Some(labels);
+    // Before anything is created for it, and without a write of its own.
+    object.metadata.finalizers = Some(vec![SERVER_FINALIZER.to_string()]);
     object.metadata.owner_references = Some(vec![OwnerReference {
         api_version: "infrastructure.cluster.x-k8s.io/v1beta2".to_string(),
         kind: "OpenStackMachine".to_string(),
@@ -37,6 +39,12 @@ pub fn server(want: &Want, bootstrap_secret: &str) -> OpenStackServer {
         ..OwnerReference::default()
     }]);
     object
+}
+
+/// Whether the machine owns the object. By name, because a move gives the machine another UID.
+pub fn is_ours(want: &Want, object: &OpenStackServer) -> bool {
+    let mut owners = object.metadata.owner_references.iter().flatten();
+    owners.any(|owner| owner.kind == "OpenStackMachine" && owner.name == want.name)
 }
 
 /// CAPO gives the object no label of the watch filter, and handles it without.

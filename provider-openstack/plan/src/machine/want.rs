@@ -124,14 +124,19 @@ impl Want {
 
     /// UUID of the server that the machine already stands for.
     pub fn instance_id(&self) -> Option<&str> {
-        let provider_id = self.spec.provider_id.as_deref()?;
-        provider_id.rsplit_once('/').map(|(_, id)| id)
+        instance_id(&self.spec)
     }
 
     /// Whether [`super::Seen::ingress`] is needed, given that the machine is past its beginning.
     pub fn needs_ingress(&self) -> bool {
         self.cluster.ingress != Ingress::None && !(self.deleting && self.cluster.deleting)
     }
+}
+
+/// UUID of the server that a machine with this spec already stands for.
+pub fn instance_id(spec: &OpenStackMachineSpec) -> Option<&str> {
+    let provider_id = spec.provider_id.as_deref()?;
+    provider_id.rsplit_once('/').map(|(_, id)| id)
 }
 
 impl Cluster {

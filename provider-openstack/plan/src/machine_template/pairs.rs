@@ -26,9 +26,13 @@ pub fn actions(want: &Want, machines: &[Machine]) -> Vec<Action> {
         .collect()
 }
 
-/// Whether the machine has other pairs than the template. Until something is pushed it has those
-/// that it was made with, so that a template that never changed pushes nothing.
+/// Whether the machine has other pairs than the template. Until something is pushed it has those of
+/// its own spec. A template that never changed (its generation is still the first) has nothing to
+/// push: where they differ, somebody wrote other pairs into the machine.
 pub fn is_behind(want: &Want, machine: &Machine) -> bool {
+    if machine.pushed.is_none() && want.generation == Some(1) {
+        return false;
+    }
     let pushed = machine.pushed.as_deref();
     let pushed = pushed.and_then(|json| serde_json::from_str::<Vec<Option<Pairs>>>(json).ok());
     let has = match pushed {

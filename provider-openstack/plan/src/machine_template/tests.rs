@@ -186,6 +186,20 @@ fn changed_pairs_are_pushed_once() {
     assert_eq!(decide(&want, &seen).step, Step::Done);
 }
 
+/// A user may write other pairs into one machine.
+#[test]
+fn a_template_that_never_changed_pushes_nothing() {
+    let mut want = want();
+    want.spec.ports = vec![PortOpts::default()];
+    want.generation = Some(1);
+    let mut seen = seen();
+    seen.machines = vec![machine(&["10.0.0.1"])];
+    assert_eq!(decide(&want, &seen).step, Step::Done);
+    assert!(!want.is_behind(&seen.machines[0]));
+    want.generation = Some(2);
+    assert!(want.is_behind(&seen.machines[0]));
+}
+
 #[test]
 fn ports_that_cannot_have_pairs_or_are_not_there_get_none() {
     let mut want = want();

@@ -1,6 +1,7 @@
 use super::model::{Model, catalog};
 use super::reconcile::{Fault, reconcile, settle};
 use super::want::{Shape, want};
+use crate::names;
 use crate::server::{Action, Seen, Want, plan};
 use crate::step::{Problem, Step};
 use crate::world::{Port, Server};
@@ -169,6 +170,39 @@ fn a_server_of_capo_is_adopted_by_its_ports() {
         (want.status.instance_id, model.servers.len()),
         (Some(id), 1)
     );
+}
+
+/// They keep what they were made with.
+#[test]
+fn ports_that_an_older_capo_described_are_ours() {
+    let mut model = Model::default();
+    let mut want = want(&Shape::default());
+    settle(&mut model, &mut want);
+    model.servers[0].metadata.clear();
+    model.ports[0].description =
+        names::description(&format!("{}-{}", want.namespace, want.cluster));
+    want.status = Default::default();
+    assert_eq!(settle(&mut model, &mut want), Step::Done);
+    assert_eq!((model.servers.len(), model.ports.len()), (1, 1));
+}
+
+/// Somebody has edited its port, and the status is lost: the machine still knows its server.
+#[test]
+fn a_server_that_only_its_machine_knows_is_adopted_with_its_ports() {
+    let mut model = Model::default();
+    let mut want = want(&Shape::default());
+    settle(&mut model, &mut want);
+    assert!(!want.has_stranger(&model.seen()));
+    model.servers[0].metadata.clear();
+    (model.ports[0].description, model.ports[0].security_groups) = ("edited".into(), vec![]);
+    want.status = Default::default();
+    assert!(want.has_stranger(&model.seen()));
+    want.status.instance_id = Some(model.servers[0].id.clone());
+    assert_eq!(settle(&mut model, &mut want), Step::Done);
+    assert_eq!((model.servers.len(), model.ports.len()), (1, 1));
+    want.deleting = true;
+    assert_eq!(settle(&mut model, &mut want), Step::Done);
+    assert_eq!((model.servers.len(), model.ports.len()), (0, 0));
 }
 
 #[test]
