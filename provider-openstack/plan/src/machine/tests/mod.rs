@@ -1,5 +1,6 @@
 mod cases;
 mod fields;
+mod ingress;
 mod model;
 mod properties;
 mod unseen;
