@@ -49,7 +49,7 @@ const WHOLE: Bounds = Bounds {
 
 #[test]
 fn a_whole_cluster_comes_and_goes() {
-    explored(WHOLE, 2_000_000, 9_000_000);
+    explored(WHOLE, 1_000_000, 4_000_000);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_whole_cluster_survives_trouble() {
         deletion: false,
         ..WHOLE
     };
-    explored(bounds, 1_000_000, 4_000_000);
+    explored(bounds, 550_000, 2_200_000);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_control_plane_and_a_worker_come_and_go_in_trouble() {
         troubles: 1,
         ..WHOLE
     };
-    explored(bounds, 4_500_000, 16_000_000);
+    explored(bounds, 2_500_000, 8_500_000);
 }
 
 #[test]
