@@ -15,7 +15,7 @@ use super::changes::{Changes, Version};
 
 /// How long they are used, if the watch does not tell before that they have changed. It is short for
 /// the sake of a watch that has failed.
-const KEPT: Duration = Duration::from_secs(10);
+const KEPT: Duration = Duration::from_secs(60);
 /// An object that uses them asks more often than this, or it is gone.
 const LAST: Duration = Duration::from_secs(24 * 3600);
 

@@ -4,4 +4,5 @@ mod fields;
 mod model;
 mod properties;
 mod reconcile;
+mod twice;
 pub(super) mod want;
