@@ -74,8 +74,8 @@ fn a_gateway_is_set_again_only_for_what_the_user_says() {
     cloud.holds.routers[ours].gateway_network_id = Some("before".into());
     assert!(asked(&spec, &mut cloud).0.is_empty());
 
-    let addresses = |address: &str| json!({"externalIPs": [{"subnet": {"id": "external"}, "fixedIP": address}]});
-    spec["managedRouter"] = addresses("2001:DB8:0::7");
+    let address = json!({"subnet": {"id": "external"}, "fixedIP": "2001:DB8:0::7"});
+    spec["managedRouter"] = json!({"externalIPs": [address]});
     let (actions, _) = asked(&spec, &mut cloud);
     assert_eq!(
         actions.iter().map(Action::name).collect::<Vec<_>>(),
