@@ -182,7 +182,7 @@ impl Controller {
         };
         let view = self
             .context
-            .view(&key.namespace, &object.spec.identity_ref)
+            .view(&key.namespace, &object.spec.identity_ref, deleting)
             .await?;
         let observed = self.observe(object, owner, &gone, &view).await?;
         let now = Timestamp::now();

@@ -1,5 +1,6 @@
 mod cases;
 mod fields;
+mod foreign;
 mod ingress;
 mod model;
 mod properties;
