@@ -1,5 +1,7 @@
 //! Servers with everything that they may have, pools of floating IPs, templates.
 
+#[path = "servers/again.rs"]
+mod again;
 #[path = "servers/found.rs"]
 mod found;
 

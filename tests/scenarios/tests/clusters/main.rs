@@ -14,6 +14,7 @@ use scenarios::scenario::{PROJECT, Pace};
 use serde_json::{Value, json};
 use simulator::{Audit, Resource, Service, World};
 
+mod arrived;
 mod bastion;
 mod moved_away;
 mod repair;
