@@ -70,7 +70,7 @@ impl Api<'_> {
         query: Query,
     ) -> Result<Listed<T>> {
         let mut call = self.call(Method::GET, key, path);
-        call.query = query;
+        call.query.clone_from(&query);
         let mut listed = Listed {
             items: Vec::new(),
             date: None,
@@ -83,7 +83,7 @@ impl Api<'_> {
             let rows: Vec<T> = field(&call, reply.body, key)?;
             listed.items.extend(rows);
             match next {
-                Some(query) if query != call.query => call.query = query,
+                Some(next) if next != call.query => call.query = with_filters(next, &query),
                 _ => return Ok(listed),
             }
         }
@@ -209,6 +209,15 @@ fn field<T: DeserializeOwned>(call: &Call, mut body: Value, key: &str) -> Result
 
 /// The query of the next page. Only the query of the link is used: its host and path may be those of
 /// an inner network.
+/// The query of a further page. Octavia's links forget `project_id`, so that an administrator would
+/// read the rows of all projects from the second page on.
+fn with_filters(mut next: Query, first: &Query) -> Query {
+    let is_lacking = |(key, _): &&(String, String)| next.iter().all(|(have, _)| have != key);
+    let lacking: Query = first.iter().filter(is_lacking).cloned().collect();
+    next.extend(lacking);
+    next
+}
+
 fn next_page(body: &Value, key: &str) -> Option<Query> {
     let links = body.get(format!("{key}_links")).and_then(Value::as_array);
     let linked = links

@@ -189,15 +189,17 @@ async fn a_list_is_read_to_its_last_page() {
         "ports",
         json!([{"id": "2", "allowed_address_pairs": [{"ip_address": "10.0.0.0/8"}]}]),
     );
-    let ports = cloud.network().ports(&[]).await.unwrap();
+    let ports = cloud.network().ports(&[("project_id", "p")]).await;
     assert_eq!(
         ports
+            .unwrap()
             .iter()
             .map(|port| port.id.as_str())
             .collect::<Vec<_>>(),
         ["1", "2"]
     );
-    assert_eq!(fake.last(PORTS).query, "marker=1");
+    // The filter that the link forgets is kept.
+    assert_eq!(fake.last(PORTS).query, "marker=1&project_id=p");
 }
 
 #[tokio::test]
