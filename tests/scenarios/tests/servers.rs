@@ -31,7 +31,9 @@ async fn open(namespace: &str) -> Result<Scenario> {
 }
 
 fn worker(name: &str, mut spec: Value) -> Machine {
-    spec["flavor"] = json!({ "filter": { "name": "SCS-2V-4-20s" } });
+    if spec.get("flavor").is_none() {
+        spec["flavor"] = json!({ "filter": { "name": "SCS-2V-4-20s" } });
+    }
     if spec.get("image").is_none() {
         spec["image"] = json!({ "filter": { "name": "ubuntu-capi-image-v1.36.2" } });
     }
@@ -64,6 +66,8 @@ async fn create(scenario: &Scenario, kind: &str, object: Value) -> Result<Dynami
 /// Everything that a worker may have at once.
 fn everything() -> Value {
     json!({
+        // It has a local disk.
+        "flavor": { "filter": { "name": "local-1V-2-10-5" } },
         "trunk": true,
         "tags": ["blue"],
         "serverMetadata": [{ "key": "rack", "value": "7" }],

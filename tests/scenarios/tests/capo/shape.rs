@@ -60,6 +60,7 @@ pub fn rich() -> Shape {
     });
     let mut worker = outside(small());
     for (field, value) in [
+        ("flavor", json!({ "filter": { "name": "local-1V-2-10-5" } })),
         ("trunk", json!(true)),
         ("tags", json!(["blue"])),
         ("serverMetadata", json!([{ "key": "rack", "value": "7" }])),
