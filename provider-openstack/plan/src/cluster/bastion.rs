@@ -21,7 +21,7 @@ use super::own;
 use super::seen::Seen;
 use super::validate::Owner;
 use super::want::{Identity, Want};
-use crate::machine::object::Blueprint;
+use crate::machine::object::{Blueprint, is_owned};
 use crate::names::Role;
 use crate::step::{Problem, Waiting};
 use crate::world::{FloatingIp, Network, Port};
@@ -361,12 +361,7 @@ pub(super) fn is_going(object: &OpenStackServer) -> bool {
 
 /// Its owner is this `OpenStackCluster`. By name, because a move gives it another UID.
 pub(super) fn is_ours(identity: &Identity, object: &OpenStackServer) -> bool {
-    let mut owners = object.metadata.owner_references.iter().flatten();
-    owners.any(|owner| {
-        owner.kind == "OpenStackCluster"
-            && owner.name == identity.name
-            && owner.api_version.split('/').next() == Some(GROUP)
-    })
+    is_owned(object, "OpenStackCluster", &identity.name)
 }
 
 /// Whether the object is what is wanted, however defaults are written. Its credentials may change.

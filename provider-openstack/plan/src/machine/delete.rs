@@ -3,21 +3,26 @@
 //! The floating IP of the API belongs to the cluster: it is let go of, never deleted.
 
 use crds::openstack::conditions::Reason;
+use crds::openstack::v1alpha1::OpenStackServer;
 
 use super::ingress::{delete_member, one_at_a_time, own_ports};
 use super::report::{Outcome, Said, Saying};
-use super::{Action, Ingress, Seen, SeenIngress, Want};
+use super::{Action, Ingress, SeenIngress, Want};
 use crate::step::{Step, Waiting};
 use crate::world::{LoadBalancer, State};
 
 const REASON: Reason = Reason::Deleting;
 
-/// The next step of a machine that should go.
-pub fn step(want: &Want, seen: &Seen) -> Outcome {
-    if let Some(outcome) = leave_traffic(want, seen) {
+/// The next step of a machine that should go, with its server object and what traffic goes through.
+pub fn step(
+    want: &Want,
+    server: Option<&OpenStackServer>,
+    around: Option<&SeenIngress>,
+) -> Outcome {
+    if let Some(outcome) = leave_traffic(want, server, around) {
         return outcome;
     }
-    let Some(server) = &seen.server else {
+    let Some(server) = server else {
         return (Step::Done, say("nothing is left".to_string()));
     };
     let name = server.metadata.name.clone().unwrap_or_default();
@@ -38,11 +43,15 @@ fn say(message: String) -> Said {
     Said::instance(Saying::not(REASON, message))
 }
 
-fn leave_traffic(want: &Want, seen: &Seen) -> Option<Outcome> {
+fn leave_traffic(
+    want: &Want,
+    server: Option<&OpenStackServer>,
+    around: Option<&SeenIngress>,
+) -> Option<Outcome> {
     if !want.needs_ingress() {
         return None;
     }
-    let around = seen.ingress.as_ref()?;
+    let around = around?;
     match &want.cluster.ingress {
         Ingress::None => None,
         Ingress::LoadBalancer { id, .. } => {
@@ -55,7 +64,7 @@ fn leave_traffic(want: &Want, seen: &Seen) -> Option<Outcome> {
             (!goes).then(|| one_at_a_time(balancer, members(want, around, balancer), say))?
         }
         Ingress::FloatingIp { address } => {
-            let server = seen.server.as_ref()?;
+            let server = server?;
             let floating_ip = around
                 .floating_ips
                 .iter()

@@ -156,19 +156,18 @@ pub fn plan(want: &Want, seen: &Seen, now: Timestamp) -> Decision<Action, Status
         provider_id: want.spec.provider_id.clone(),
         status: want.status.clone(),
     };
-    let ours = Seen {
-        server: seen.server.clone().filter(|one| object::is_ours(want, one)),
-        ..seen.clone()
-    };
+    let ours = seen.server.as_ref();
+    let ours = ours.filter(|server| object::is_owned(server, "OpenStackMachine", &want.name));
     let (step, said) = if want.deleting {
-        delete::step(want, &ours)
-    } else if ours.server.is_none() && seen.server.is_some() {
+        delete::step(want, ours, seen.ingress.as_ref())
+    } else if ours.is_none() && seen.server.is_some() {
         live::name_taken(want)
     } else {
         live::step(want, seen, &mut status)
     };
     report::conditions(&mut status.status, said, want.generation, now);
-    let step = match object::label(want, &ours).or_else(|| object::update(want, &ours)) {
+    let first = |server| object::label(want, server).or_else(|| object::update(want, server));
+    let step = match ours.and_then(first) {
         Some(action) => Step::Do(vec![action]),
         None => step,
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crds::capi::names::{CLUSTER_NAME_LABEL, WATCH_FILTER_LABEL};
-use crds::openstack::names::{INSTANCE_ID_ANNOTATION, SERVER_FINALIZER};
+use crds::openstack::names::{GROUP, INSTANCE_ID_ANNOTATION, SERVER_FINALIZER};
 use crds::openstack::v1alpha1::{OpenStackServer, OpenStackServerSpec};
 use crds::openstack::v1beta2::{
     FixedIP, NetworkParam, OpenStackIdentityReference, OpenStackMachineSpec, PortOpts,
@@ -12,7 +12,7 @@ use crds::openstack::v1beta2::{
 use k8s_openapi::api::core::v1::LocalObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
-use super::{Action, Seen, Want};
+use super::{Action, Want};
 use crate::tags;
 
 /// The object to create, owned by the machine.
@@ -41,15 +41,20 @@ pub fn server(want: &Want, bootstrap_secret: &str) -> OpenStackServer {
     object
 }
 
-/// Whether the machine owns the object. By name, because a move gives the machine another UID.
-pub fn is_ours(want: &Want, object: &OpenStackServer) -> bool {
-    let mut owners = object.metadata.owner_references.iter().flatten();
-    owners.any(|owner| owner.kind == "OpenStackMachine" && owner.name == want.name)
+/// Whether the object of this kind of the provider and name owns the server object. By name, because
+/// a move gives the owner another UID.
+pub(crate) fn is_owned(server: &OpenStackServer, kind: &str, name: &str) -> bool {
+    let mut owners = server.metadata.owner_references.iter().flatten();
+    owners.any(|owner| {
+        owner.kind == kind
+            && owner.name == name
+            && owner.api_version.split('/').next() == Some(GROUP)
+    })
 }
 
 /// CAPO gives the object no label of the watch filter, and handles it without.
-pub fn label(want: &Want, seen: &Seen) -> Option<Action> {
-    let (server, filter) = (seen.server.as_ref()?, want.watch_filter.as_ref()?);
+pub fn label(want: &Want, server: &OpenStackServer) -> Option<Action> {
+    let filter = want.watch_filter.as_ref()?;
     let labels = server.metadata.labels.as_ref();
     let has = labels.and_then(|labels| labels.get(WATCH_FILTER_LABEL));
     (has != Some(filter)).then(|| Action::LabelServerObject {
@@ -59,8 +64,7 @@ pub fn label(want: &Want, seen: &Seen) -> Option<Action> {
 }
 
 /// New credentials are for a server that goes, too: without them it could not go.
-pub fn update(want: &Want, seen: &Seen) -> Option<Action> {
-    let server = seen.server.as_ref()?;
+pub fn update(want: &Want, server: &OpenStackServer) -> Option<Action> {
     let mut ports = server.spec.ports.clone();
     for (port, wanted) in ports.iter_mut().zip(&want.spec.ports) {
         port.allowed_address_pairs

@@ -24,6 +24,21 @@ pub(super) async fn settled(wire: &Wire, path: &str) -> Result<()> {
     .map(drop)
 }
 
+/// The balancer is not made with this value in one of its fields.
+pub(super) async fn refused(
+    wire: &mut Wire,
+    what: &str,
+    balancer: &Value,
+    (field, value): (&str, Value),
+    status: u16,
+) -> Result<()> {
+    let mut wrong = balancer.clone();
+    wrong[field] = value;
+    let body = json!({"loadbalancer": wrong});
+    wire.post(what, BALANCER, BALANCERS, body, status).await?;
+    Ok(())
+}
+
 impl Probes {
     pub(super) async fn balancer(&mut self, place: &Place) -> Result<()> {
         let wire = &mut self.wire;
@@ -104,16 +119,7 @@ impl Probes {
                 400,
             ),
         ] {
-            let mut wrong = balancer.clone();
-            wrong[field] = value;
-            wire.post(
-                what,
-                BALANCER,
-                BALANCERS,
-                json!({"loadbalancer": wrong}),
-                status,
-            )
-            .await?;
+            refused(wire, what, balancer, (field, value), status).await?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::balancer::{BALANCERS, settled};
+use super::balancer::{BALANCERS, refused, settled};
 use super::{NOTHING, Place, Probes};
 use crate::wire::{BALANCER, NETWORK, text};
 
@@ -109,17 +109,7 @@ impl Probes {
             ),
             ("a taken VIP", "vip_address", json!("10.8.0.1"), 409),
         ] {
-            let mut wrong = balancer.clone();
-            wrong[field] = value;
-            self.wire
-                .post(
-                    what,
-                    BALANCER,
-                    BALANCERS,
-                    json!({"loadbalancer": wrong}),
-                    status,
-                )
-                .await?;
+            refused(&mut self.wire, what, balancer, (field, value), status).await?;
         }
         Ok(())
     }
